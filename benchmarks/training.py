@@ -1,0 +1,90 @@
+"""Training throughput of each model against the usual loop, in one run.
+
+The usual loop: the same network in torch's stock layers, a DataLoader over a TensorDataset, Adam,
+float32. Both take the same batch size, data and threads, alternate, and count a median epoch. The
+last column runs Ambulo's loop in float32 too, to show what precision alone is worth.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from ambulo.models import MODELS, convolutional, model_class
+from ambulo.training import Options, _start, run_epoch
+from ambulo.windows import Windows
+
+BATCH, ROUNDS, WINDOWS = 64, 5, 1500
+
+
+def windows() -> Windows:
+    from ambulo import Windowing
+    from ambulo.datasets import load_dataset
+    from ambulo.datasets.synthetic import make
+
+    recordings = make(people=6, minutes=6.0)
+    activities = load_dataset("synthetic").activities
+    return Windowing(seconds=2.56).cut(recordings, activities).labelled()[:WINDOWS]
+
+
+def stock(network: nn.Module) -> nn.Module:
+    """The network with torch's own pooling in the place of Ambulo's."""
+    for name, child in network.named_children():
+        if isinstance(child, convolutional.Halve):
+            setattr(network, name, nn.MaxPool1d(2))
+        stock(child)
+    return network
+
+
+def usual_epoch(network: nn.Module, loader: Any, optimizer: torch.optim.Optimizer) -> None:
+    network.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(x), y)
+        loss.backward()
+        optimizer.step()
+
+
+def timed(action: Any) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def measure(name: str, data: Windows) -> tuple[float, float, float]:
+    """Windows a second of the usual loop, of Ambulo's, and of Ambulo's in float32."""
+    x, y = torch.as_tensor(data.values), torch.as_tensor(data.labels.astype("int64"))
+    plain = stock(model_class(name)(len(data.channels), data.length, len(data.activities)))
+    adam = torch.optim.Adam(plain.parameters(), 1e-3)
+    loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
+    runs = [Options(batch=BATCH), Options(batch=BATCH, precision="float32")]
+    states = [_start(name, data, x, options, 0, torch.device("cpu")) for options in runs]
+    times: list[list[float]] = [[], [], []]
+    for _ in range(ROUNDS + 1):
+        times[0].append(timed(lambda: usual_epoch(plain, loader, adam)))
+        for i, (state, options) in enumerate(zip(states, runs, strict=True)):
+            run = (state, (x, y), options, None, [])
+            times[i + 1].append(timed(lambda run=run: run_epoch(*run)))
+    a, b, c = (len(x) / statistics.median(column[1:]) for column in times)
+    return a, b, c
+
+
+def main() -> None:
+    data = windows()
+    print(f"training, windows/s; {data!r}, batch {BATCH}, {torch.get_num_threads()} threads")
+    print(
+        f"{'model':<22}{'usual loop':>12}{'ambulo':>10}{'ratio':>8}{'in float32':>12}{'ratio':>8}"
+    )
+    for name in MODELS:
+        a, b, c = measure(name, data)
+        print(f"{name:<22}{a:>12.0f}{b:>10.0f}{b / a:>8.2f}{c:>12.0f}{c / a:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Ambulo: what is the wearer doing, and when?
+
+    read ──► Recording ──window──► Windows ──train──► Recognizer ──predict──► Timeline
+
+Public names load on first use, so that `import ambulo` is quick and needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ambulo.datasets import load_dataset as load_dataset
+    from ambulo.errors import AmbuloError as AmbuloError
+    from ambulo.evaluation import evaluate as evaluate
+    from ambulo.models import MODELS as MODELS
+    from ambulo.readers import read as read
+    from ambulo.recognizer import Recognizer as Recognizer
+    from ambulo.recording import Channel as Channel
+    from ambulo.recording import Gap as Gap
+    from ambulo.recording import Interval as Interval
+    from ambulo.recording import Recording as Recording
+    from ambulo.timeline import Timeline as Timeline
+    from ambulo.training import train as train
+    from ambulo.windows import Windowing as Windowing
+    from ambulo.windows import Windows as Windows
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "read": "readers",
+    "load_dataset": "datasets",
+    "Recording": "recording",
+    "Channel": "recording",
+    "Interval": "recording",
+    "Gap": "recording",
+    "Windowing": "windows",
+    "Windows": "windows",
+    "MODELS": "models",
+    "train": "training",
+    "evaluate": "evaluation",
+    "Recognizer": "recognizer",
+    "Timeline": "timeline",
+    "AmbuloError": "errors",
+}
+__all__ = [*_HOMES]  # noqa: PLE0604
+
+_EXTRAS = {"torch": "train", "onnxscript": "train", "onnx": "train", "matplotlib": "report"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ambulo' has no attribute '{name}'")
+    try:
+        return getattr(import_module(f"ambulo.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        from ambulo.errors import MissingExtraError
+
+        if error.name in _EXTRAS:
+            raise MissingExtraError(error.name, _EXTRAS[error.name]) from error
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOMES, "__version__"])

@@ -1,0 +1,58 @@
+"""Errors that users can act on. Every message names the file or field, and what to do next.
+
+    AmbuloError
+    ├── DatasetError        a data set is absent, damaged, or not what it claims to be
+    ├── RecordingError      a recording cannot be read, or its fields contradict each other
+    ├── WindowingError      windows cannot be cut as asked
+    ├── TrainingError       a model, an option or the people to train on do not fit together
+    ├── EvaluationError     a protocol is unknown or leaves nobody to test
+    ├── RecognizerError     a recognizer file is damaged, too new, or does not suit a recording
+    ├── OutputError         a result cannot be written where it was asked for
+    └── MissingExtraError   an optional part of Ambulo is not installed
+
+The command line prints the message alone and ends with exit code 2.
+"""
+
+from __future__ import annotations
+
+
+class AmbuloError(Exception):
+    """Base of every error that Ambulo raises on purpose."""
+
+
+class DatasetError(AmbuloError):
+    """A data set is absent, damaged, or not what it claims to be."""
+
+
+class RecordingError(AmbuloError):
+    """A recording cannot be read, or its fields contradict each other."""
+
+
+class WindowingError(AmbuloError):
+    """Windows cannot be cut as asked."""
+
+
+class TrainingError(AmbuloError):
+    """A model, an option or the people to train on do not fit together."""
+
+
+class EvaluationError(AmbuloError):
+    """A protocol is unknown or leaves nobody to test."""
+
+
+class RecognizerError(AmbuloError):
+    """A recognizer file is damaged, too new, or does not suit a recording."""
+
+
+class OutputError(AmbuloError):
+    """A result cannot be written where it was asked for."""
+
+
+class MissingExtraError(AmbuloError):
+    """An optional part of Ambulo is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package '{package}', which is not installed: "
+            f"pip install 'ambulo[{extra}]'"
+        )

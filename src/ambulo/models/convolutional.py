@@ -1,0 +1,113 @@
+"""Convolutions that shorten the signal, recurrence over what is left, and attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Halve(nn.Module):
+    """Max pooling over pairs of steps: `(batch, channels, length)` to half the length.
+
+    The same numbers as `MaxPool1d(2)`, which takes a quarter of the training time of a small
+    network on a CPU; an odd last step is dropped.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the larger of each two neighbours."""
+        even = x.shape[-1] // 2 * 2
+        return torch.maximum(x[..., 0:even:2], x[..., 1:even:2])
+
+
+class CNNLSTM(nn.Module):
+    """Three convolutions with ReLU and pooling, two LSTM layers, FC 64 - FC (`uci-cnn-lstm`)."""
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        classes: int,
+        *,
+        filters: int = 64,
+        kernel: int = 3,
+        hidden: int = 64,
+        dense: int = 64,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for inputs in (channels, filters, filters):
+            blocks += [nn.Conv1d(inputs, filters, kernel, padding="same"), nn.ReLU(), Halve()]
+        self.convolution = nn.Sequential(*blocks)
+        self.recurrent = nn.LSTM(filters, hidden, 2, dropout=dropout, batch_first=True)
+        self.dense = nn.Sequential(nn.Linear(hidden, dense), nn.ReLU())
+        self.head = nn.Linear(dense, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to `(batch, dense)`."""
+        steps = self.convolution(x.transpose(1, 2)).transpose(1, 2)
+        sequence, _ = self.recurrent(steps)
+        out: Tensor = self.dense(sequence[:, -1])
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to logits `(batch, classes)`."""
+        out: Tensor = self.head(self.features(x))
+        return out
+
+
+def attend(x: Tensor) -> Tensor:
+    """Dot-product self-attention over time, `(batch, length, d)` in and out.
+
+    Query, key and value are the sequence itself and the scores are not scaled, as in Keras
+    `Attention` (Luong et al. 2015).
+    """
+    weights = torch.softmax(x @ x.transpose(1, 2), dim=-1)
+    return weights @ x
+
+
+class CNNLSTMAttention(nn.Module):
+    """Convolution, three LSTM layers with self-attention, two branches (`mhealth-attention`)."""
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        classes: int,
+        *,
+        filters: int = 16,
+        kernel: int = 3,
+        hidden: int = 64,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(channels, filters, kernel)
+        self.norm = nn.Sequential(nn.BatchNorm1d(filters), nn.Dropout(dropout))
+        self.first = nn.LSTM(filters, hidden, batch_first=True)
+        self.second = nn.LSTM(hidden, hidden, batch_first=True)
+        self.third = nn.LSTM(hidden, hidden, batch_first=True)
+        self.branch_a = _branch(hidden, dropout)
+        self.branch_b = _branch(hidden, dropout)
+        self.dense = nn.Sequential(nn.Linear(3 * hidden, hidden), nn.ReLU())
+        self.head = nn.Linear(hidden, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to `(batch, hidden)`."""
+        x = self.norm(self.convolution(x.transpose(1, 2))).transpose(1, 2)
+        x = attend(self.first(x)[0])
+        x = attend(self.second(x)[0])
+        last = self.third(x)[0][:, -1]
+        out: Tensor = self.dense(torch.cat([last, self.branch_a(last), self.branch_b(last)], dim=1))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to logits `(batch, classes)`."""
+        out: Tensor = self.head(self.features(x))
+        return out
+
+
+def _branch(width: int, dropout: float) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(2):
+        layers += [nn.Linear(width, width), nn.ReLU(), nn.BatchNorm1d(width), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,47 @@
+"""Recurrent networks on raw signals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class LSTM(nn.Module):
+    """Two LSTM layers of 64, the last step into FC 128 - ReLU - FC (the `uci-recurrent` system)."""
+
+    cell: ClassVar[type[nn.LSTM | nn.GRU]] = nn.LSTM
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        classes: int,
+        *,
+        hidden: int = 64,
+        layers: int = 2,
+        dense: int = 128,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        between = dropout if layers > 1 else 0.0
+        self.recurrent = self.cell(channels, hidden, layers, dropout=between, batch_first=True)
+        self.dense = nn.Sequential(nn.Linear(hidden, dense), nn.ReLU(), nn.Dropout(dropout))
+        self.head = nn.Linear(dense, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to `(batch, dense)`."""
+        sequence, _ = self.recurrent(x)
+        out: Tensor = self.dense(sequence[:, -1])
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to logits `(batch, classes)`."""
+        out: Tensor = self.head(self.features(x))
+        return out
+
+
+class GRU(LSTM):
+    """The same network with GRU cells (Cho et al. 2014)."""
+
+    cell = nn.GRU

@@ -1,0 +1,34 @@
+"""Progress bars on standard error, for people only: silent where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[float, str], None]
+"""Call with the share done since the last call, 0 to 1, and what to say about it."""
+
+
+@contextmanager
+def bar(title: str, *, show: bool | None = None) -> Iterator[Advance]:
+    """A bar with the time left; `show` None shows it if standard error is a terminal."""
+    if not (sys.stderr.isatty() if show is None else show):
+        yield lambda share, text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=1.0, text="")
+
+        def advance(share: float, text: str) -> None:
+            shown.update(task, advance=share, text=text)
+
+        yield advance

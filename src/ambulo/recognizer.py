@@ -1,0 +1,232 @@
+"""The Recognizer: one file that holds windowing, network, labels, calibration and card."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.errors import RecognizerError
+from ambulo.recording import Recording
+from ambulo.timeline import Timeline, from_windows, write_whole
+from ambulo.windows import Windowing, Windows
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = npt.NDArray[Any]
+
+FORMAT = 1
+"""Version of the file format; a file with a higher one is refused."""
+_LARGEST = 256 << 20
+_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Windowing, network (an ONNX graph with its scaling inside), activities, temperature and card.
+
+    Loading executes no code and predicting needs no torch. `tensors` are the weights by name, for
+    training on; `network` names the model class and its sizes.
+    """
+
+    windowing: Windowing
+    activities: tuple[str, ...]
+    graph: bytes = field(repr=False)
+    network: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+    temperature: float = 1.0
+    card: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_network(
+        cls,
+        network: nn.Module,
+        windows: Windows,
+        *,
+        name: str,
+        sizes: dict[str, Any],
+        temperature: float = 1.0,
+        card: dict[str, Any] | None = None,
+    ) -> Recognizer:
+        """Make the artifact of a trained network that takes `windows.values`."""
+        from ambulo.models.graph import to_onnx
+
+        state = {key: value.numpy() for key, value in network.cpu().state_dict().items()}
+        return cls(
+            windowing=windows.windowing,
+            activities=windows.activities,
+            graph=to_onnx(network, windows.length, len(windows.channels)),
+            network={"model": name, "length": windows.length, "sizes": sizes},
+            tensors=state,
+            temperature=temperature,
+            card=card or {},
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file, whole or not at all. Raises OutputError where that is not possible."""
+        path = Path(path)
+        write_whole(path, self._write)
+        return path
+
+    def _write(self, path: Path) -> None:
+        head = {
+            "format": FORMAT,
+            "windowing": asdict(self.windowing),
+            "activities": self.activities,
+            "network": self.network,
+            "temperature": self.temperature,
+            "card": self.card,
+        }
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+            out.writestr("recognizer.json", json.dumps(head, indent=1))
+            out.writestr("network.onnx", self.graph)
+            for name, tensor in self.tensors.items():
+                buffer = io.BytesIO()
+                np.save(buffer, tensor, allow_pickle=False)
+                out.writestr(f"tensors/{name}.npy", buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recognizer:
+        """Read a file that `save` wrote.
+
+        Raises RecognizerError for a file that is absent, damaged, no recognizer, or from a newer
+        Ambulo.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if sum(info.file_size for info in archive.infolist()) > _LARGEST:
+                    raise RecognizerError(f"{path}: would unpack to over 256 MiB: refused")
+                return cls._read(path, archive)
+        except FileNotFoundError as error:
+            raise RecognizerError(
+                f"{path}: there is no such file: train one with 'ambulo train'"
+            ) from error
+        except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, EOFError) as error:
+            raise RecognizerError(
+                f"{path}: is not a recognizer, or is damaged ({error}): copy or train it again"
+            ) from error
+
+    @classmethod
+    def _read(cls, path: str | Path, archive: zipfile.ZipFile) -> Recognizer:
+        head = json.loads(archive.read("recognizer.json"))
+        if int(head["format"]) > FORMAT:
+            raise RecognizerError(
+                f"{path}: was written by a newer Ambulo (format {head['format']}, this one reads "
+                f"{FORMAT}): pip install --upgrade ambulo"
+            )
+        shape = head["windowing"]
+        tensors = {
+            name[len("tensors/") : -len(".npy")]: np.load(
+                io.BytesIO(archive.read(name)), allow_pickle=False
+            )
+            for name in archive.namelist()
+            if name.startswith("tensors/") and name.endswith(".npy")
+        }
+        return cls(
+            windowing=Windowing(**{**shape, "channels": tuple(shape["channels"])}),
+            activities=tuple(head["activities"]),
+            graph=archive.read("network.onnx"),
+            network=head["network"],
+            tensors=tensors,
+            temperature=float(head["temperature"]),
+            card=head["card"],
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(
+                self.graph, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
+            raise RecognizerError(
+                f"the network inside cannot be run ({error}): train it again"
+            ) from error
+
+    def logits(self, values: Array) -> Array:
+        """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
+        values = np.asarray(values, np.float32)
+        blocks = [values[at : at + _BATCH] for at in range(0, len(values), _BATCH)]
+        out = [self._session.run(["logits"], {"signal": block})[0] for block in blocks]
+        return np.concatenate([np.zeros((0, len(self.activities)), np.float32), *out])
+
+    def probabilities(self, values: Array) -> Array:
+        """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""
+        return softmax(self.logits(values) / self.temperature)
+
+    def prepare(self, recording: Recording) -> Recording:
+        """The recording with this recognizer's channels and rate.
+
+        Raises RecognizerError if it lacks channels or was recorded too slowly.
+        """
+        have = [channel.name for channel in recording.channels]
+        missing = [name for name in self.windowing.channels or () if name not in have]
+        if missing:
+            raise RecognizerError(
+                f"recording '{recording.name}' lacks the channels {', '.join(missing)} that this "
+                f"recognizer was trained on; it has {', '.join(have)}: rename its columns, or use "
+                "a recognizer for these channels ('ambulo describe' shows them)"
+            )
+        rate = self.windowing.rate or recording.rate
+        if recording.rate < 0.8 * rate:
+            raise RecognizerError(
+                f"recording '{recording.name}' has {recording.rate:g} Hz, this recognizer was "
+                f"trained at {rate:g} Hz: record at {rate:g} Hz or more, or train one for this rate"
+            )
+        return self.windowing.prepare(recording)
+
+    def predict(self, recording: Recording) -> Timeline:
+        """What the wearer did, and when. Raises WindowingError for less than one window."""
+        prepared = self.prepare(recording)
+        windows = self.windowing.cut([prepared], self.activities)
+        return from_windows(
+            self.probabilities(windows.values),
+            windows.starts,
+            windows.length,
+            prepared.segments,
+            prepared.rate,
+            self.activities,
+            start=recording.start,
+            recording=recording.name,
+        )
+
+    def describe(self) -> str:
+        """The card in plain words."""
+        w, card = self.windowing, self.card
+        lines = [
+            f"recognises  {', '.join(self.activities)}",
+            f"from        {', '.join(w.channels or ())}",
+            f"windows     {w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz"
+            + ("" if w.gravity == "keep" else ", without gravity"),
+            f"network     {self.network.get('model')} {self.network.get('sizes') or ''}".rstrip()
+            + f", {len(self.graph) / 1e6:.2f} MB",
+            f"temperature {self.temperature:.3f}",
+        ]
+        return "\n".join(lines + [f"{key:<11} {_plain(value)}" for key, value in card.items()])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities of logits along the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

@@ -1,0 +1,424 @@
+"""Training: one readable loop. Everything that is fitted or chosen sees training people only."""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ambulo import checkpoint as checkpoints
+from ambulo.errors import TrainingError
+from ambulo.models import model_class
+from ambulo.models.scaling import SCALINGS, Scaled
+from ambulo.recognizer import Recognizer
+from ambulo.recording import triads
+from ambulo.signals import rotation_matrices
+from ambulo.timeline import write_whole
+from ambulo.windows import Windows
+
+Report = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train.
+
+    `validation` is the share of training people kept aside for early stopping, calibration and
+    nothing else (0: nobody; then all `epochs` run and the last weights count). `class_weight` is
+    "none" or "balanced"; `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
+    frame by a random rotation vector with this many degrees of deviation per axis; `precision` is
+    "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm.
+    """
+
+    epochs: int = 30
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    patience: int = 8
+    validation: float = 0.15
+    scaling: str = "standard"
+    class_weight: str = "none"
+    schedule: str = "cosine"
+    clip: float = 1.0
+    rotate: float = 0.0
+    device: str = "auto"
+    precision: str = "auto"
+    sizes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, item in Options.__dataclass_fields__.items():
+            value = getattr(self, name)
+            kind = {"float": (int, float), "int": int, "str": str}.get(str(item.type), dict)
+            if not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
+                raise TrainingError(f"{name} must be of type {item.type}, got {value!r}")
+        allowed = {
+            "scaling": SCALINGS,
+            "class_weight": ("none", "balanced"),
+            "schedule": ("cosine", "constant"),
+            "precision": ("auto", "float32", "bfloat16"),
+        }
+        for name, choices in allowed.items():
+            if getattr(self, name) not in choices:
+                raise TrainingError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
+            raise TrainingError(
+                "epochs must be at least 1, batch 2, and validation from 0 to below 1"
+            )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network (scaling inside), its temperature, and how it came about."""
+
+    network: Scaled
+    temperature: float
+    history: list[dict[str, float]]
+    validation_people: list[str]
+    best_epoch: int
+    interrupted: bool = False
+
+
+@dataclass
+class _State:
+    """What the loop carries from epoch to epoch, and what a checkpoint keeps."""
+
+    network: Scaled
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generator: torch.Generator
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = -1
+
+
+def train(
+    model: str | type[nn.Module],
+    windows: Windows,
+    *,
+    seed: int = 0,
+    report: Report | None = None,
+    checkpoint: str | Path | None = None,
+    **options: Any,
+) -> Recognizer:
+    """Train `model`, a name of `MODELS` or a class, on all people of `windows`.
+
+    `options` are those of `Options`. With `checkpoint`, every epoch is kept there and a broken-off
+    run goes on from it. Ctrl-C ends training and gives the best weights so far. Raises
+    TrainingError where data or options do not fit.
+    """
+    chosen = make_options(options)
+    windows = windows.labelled()
+    fitted = fit(model, windows, chosen, seed=seed, report=report, checkpoint=checkpoint)
+    name = model if isinstance(model, str) else model.__name__
+    return Recognizer.from_network(
+        fitted.network,
+        windows,
+        name=name,
+        sizes=chosen.sizes,
+        temperature=fitted.temperature,
+        card=card(windows, fitted, chosen, seed),
+    )
+
+
+def make_options(options: dict[str, Any]) -> Options:
+    """Options from keyword arguments; TrainingError for a name that is none."""
+    unknown = set(options) - set(Options.__dataclass_fields__)
+    if unknown:
+        raise TrainingError(
+            f"unknown training options {', '.join(sorted(unknown))}: choose from "
+            f"{', '.join(Options.__dataclass_fields__)}"
+        )
+    return Options(**options)
+
+
+def fit(
+    model: str | type[nn.Module],
+    windows: Windows,
+    options: Options,
+    *,
+    seed: int = 0,
+    report: Report | None = None,
+    checkpoint: str | Path | None = None,
+) -> Fit:
+    """Train a network on the labelled `windows` of training people; see `train`."""
+    kept, held = split_people(windows, options.validation, seed)
+    device = pick_device(options.device)
+    training, validation = to_device(kept, device), to_device(held, device)
+    state = _start(model, kept, training[0], options, seed, device)
+    key = _key(model, windows, options, seed)
+    if checkpoint is not None:
+        _resume(state, Path(checkpoint), key)
+    axes = triads(windows.channels) if options.rotate else []
+    weights = _class_weights(training[1], len(windows.activities), options)
+    interrupted = False
+    try:
+        for epoch in range(len(state.history), options.epochs):
+            if epoch - state.best_epoch > options.patience and len(held):
+                break
+            loss, accuracy = run_epoch(state, training, options, weights, axes)
+            row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
+            if len(held):
+                row["validation_loss"], row["validation_accuracy"] = score(
+                    state.network, *validation
+                )
+            _remember(state, row, bool(len(held)))
+            if checkpoint is not None:
+                _save_checkpoint(state, Path(checkpoint), key)
+            if report:
+                report(row)
+    except KeyboardInterrupt:
+        if not state.best:
+            raise
+        interrupted = True
+    state.network.load_state_dict(state.best)
+    return Fit(
+        network=state.network.eval(),
+        temperature=_temperature(state.network, validation) if len(held) else 1.0,
+        history=state.history,
+        validation_people=held.people,
+        best_epoch=state.best_epoch,
+        interrupted=interrupted,
+    )
+
+
+def run_epoch(
+    state: _State,
+    data: tuple[Tensor, Tensor],
+    options: Options,
+    weights: Tensor | None,
+    axes: list[list[int]],
+) -> tuple[float, float]:
+    """One pass over the training windows in random order: mean loss and accuracy."""
+    x, y = data
+    state.network.train()
+    total, right = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
+    for index in _batches(len(x), options.batch, state.generator):
+        values = x[index]
+        if axes:
+            values = rotate(values, axes, options.rotate, state.generator)
+        with _precision(options, x.device):
+            logits = state.network(values)
+        loss = F.cross_entropy(logits.float(), y[index], weight=weights)
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)
+        state.optimizer.step()
+        state.schedule.step()
+        total += loss.detach() * len(index)
+        right += (logits.detach().argmax(1) == y[index]).sum()
+    return float(total) / len(x), float(right) / len(x)
+
+
+def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    order = torch.randperm(n, generator=generator)
+    batches = list(torch.split(order, size))
+    if len(batches) > 1 and len(batches[-1]) < 2:  # a batch of one has no variance to normalise by
+        batches.pop()
+    return iter(batches)
+
+
+def rotate(
+    x: Tensor, axes: list[list[int]], degrees: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Turn the sensor frame of each window `(batch, length, channels)` by a small random rotation.
+
+    All three-axis sensors at one placement sit in one housing and turn together; here every triad
+    of the window turns alike. Rotation vectors are normal with `degrees` of deviation per axis
+    (augmentation by rotation: Um et al. 2017).
+    """
+    vectors = torch.randn(len(x), 3, generator=generator) * np.deg2rad(degrees)
+    turn = torch.as_tensor(rotation_matrices(vectors.numpy()), dtype=x.dtype, device=x.device)
+    out = x.clone()
+    for triad in axes:
+        out[:, :, triad] = x[:, :, triad] @ turn
+    return out
+
+
+@torch.no_grad()
+def predict_logits(network: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
+    """Logits `(windows, classes)` of a network in evaluation mode."""
+    network.eval()
+    return torch.cat([network(block).float() for block in torch.split(x, batch)])
+
+
+def score(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Mean loss and accuracy."""
+    logits = predict_logits(network, x)
+    return float(F.cross_entropy(logits, y)), float((logits.argmax(1) == y).float().mean())
+
+
+def split_people(windows: Windows, share: float, seed: int) -> tuple[Windows, Windows]:
+    """Windows of the people to fit on, and of those kept aside: whole people, drawn by `seed`."""
+    if not len(windows):
+        raise TrainingError("there is no labelled window to train on: check labels and activities")
+    people = windows.people
+    n = max(round(share * len(people)), 1) if share else 0
+    if n and len(people) < 2:
+        raise TrainingError(
+            "early stopping needs a second person to validate on, and the training windows are all "
+            f"of '{people[0]}': give more people, or validation=0 to train all epochs"
+        )
+    held = np.random.default_rng(seed).choice(people, n, replace=False)
+    aside = np.isin(windows.subjects, held)
+    return windows[~aside], windows[aside]
+
+
+def pick_device(name: str) -> torch.device:
+    """The named torch device; "auto" takes CUDA, then MPS, then the CPU."""
+    if name == "auto":
+        cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+        name = "cuda" if cuda else "mps" if mps else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"device '{name}' cannot be used here ({error}): try 'cpu'") from error
+    return device
+
+
+def to_device(windows: Windows, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Values and labels as tensors."""
+    x = torch.as_tensor(np.ascontiguousarray(windows.values), device=device)
+    return x, torch.as_tensor(windows.labels.astype(np.int64), device=device)
+
+
+def _start(
+    model: str | type[nn.Module],
+    windows: Windows,
+    x: Tensor,
+    options: Options,
+    seed: int,
+    device: torch.device,
+) -> _State:
+    torch.manual_seed(seed)
+    channels = len(windows.channels)
+    try:
+        inner = model_class(model)(
+            channels, windows.length, len(windows.activities), **options.sizes
+        )
+    except TypeError as error:
+        raise TrainingError(f"model '{model}' cannot be built: {error}") from error
+    network = Scaled(inner, channels).to(device)
+    network.scaling.fit(x, options.scaling)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+    )
+    steps = options.epochs * -(-len(x) // options.batch)
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    if options.schedule == "cosine":
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    else:
+        schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
+    return _State(network, optimizer, schedule, torch.Generator().manual_seed(seed))
+
+
+def _class_weights(y: Tensor, classes: int, options: Options) -> Tensor | None:
+    """Weights inverse to frequency among training people, of mean 1 over windows."""
+    if options.class_weight == "none":
+        return None
+    counts = torch.bincount(y, minlength=classes).float()
+    return torch.where(counts > 0, len(y) / (classes * counts.clamp_min(1)), 0.0)
+
+
+def _precision(options: Options, device: torch.device) -> torch.autocast:
+    fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+    use = options.precision == "bfloat16" or (options.precision == "auto" and fast)
+    return torch.autocast(device.type, torch.bfloat16, enabled=use)
+
+
+def _remember(state: _State, row: dict[str, float], validated: bool) -> None:
+    """Append to the history; keep the weights if they are the best on validation people."""
+    state.history.append(row)
+    losses = [past.get("validation_loss", 0.0) for past in state.history]
+    if not validated or losses[-1] <= min(losses):
+        state.best = copy.deepcopy(state.network.state_dict())
+        state.best_epoch = int(row["epoch"])
+
+
+def _temperature(network: nn.Module, data: tuple[Tensor, Tensor]) -> float:
+    """The divisor of the logits with the least log-loss on validation people (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    logits, y = predict_logits(network, data[0]), data[1]
+
+    def loss(log_t: float) -> float:
+        return float(F.cross_entropy(logits / np.exp(log_t), y))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
+
+
+def _key(model: str | type[nn.Module], windows: Windows, options: Options, seed: int) -> str:
+    name = model if isinstance(model, str) else model.__name__
+    return json.dumps([name, windows.describe(), asdict(options), seed], default=str)
+
+
+def _save_checkpoint(state: _State, path: Path, key: str) -> None:
+    content = {
+        "key": key,
+        "network": state.network.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "schedule": state.schedule.state_dict(),
+        "generator": state.generator.get_state(),
+        "random": torch.get_rng_state(),
+        "history": state.history,
+        "best": state.best,
+        "best_epoch": state.best_epoch,
+    }
+    write_whole(path, lambda to: checkpoints.save(to, content))
+
+
+def _resume(state: _State, path: Path, key: str) -> None:
+    if not path.exists():
+        return
+    try:
+        content = checkpoints.load(path)
+        if content["key"] != key:
+            raise TrainingError(
+                f"{path}: is the checkpoint of another model, data set, option or seed: "
+                "remove it or name another file"
+            )
+    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path}: is not a checkpoint ({error}): remove it") from error
+    state.network.load_state_dict(content["network"])
+    state.optimizer.load_state_dict(content["optimizer"])
+    state.schedule.load_state_dict(content["schedule"])
+    state.generator.set_state(content["generator"])
+    torch.set_rng_state(content["random"])
+    state.history, state.best = content["history"], content["best"]
+    state.best_epoch = content["best_epoch"]
+
+
+def card(windows: Windows, fitted: Fit, options: Options, seed: int) -> dict[str, Any]:
+    """What a reader of the recognizer must know: data, people, options, scores, versions, terms."""
+    last = fitted.history[fitted.best_epoch]
+    return {
+        "data": windows.source,
+        "people": f"{len(windows.people)} people: {', '.join(windows.people)}",
+        "windows": len(windows),
+        "validation people": fitted.validation_people,
+        "validation accuracy": last.get("validation_accuracy"),
+        "scores": "none on unseen people yet: run 'ambulo evaluate'",
+        "options": asdict(replace(options, sizes={})),
+        "seed": seed,
+        "epochs": f"{len(fitted.history)}, best {fitted.best_epoch}",
+        "interrupted": fitted.interrupted,
+        "versions": {name: version(name) for name in ("ambulo", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "terms": windows.terms,
+        "citation": windows.citation,
+    }

@@ -1,0 +1,279 @@
+"""Windowing cuts recordings into Windows, each of which knows who, where from and which samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.errors import WindowingError
+from ambulo.recording import Recording
+from ambulo.signals import remove_gravity
+
+Array = npt.NDArray[Any]
+
+UNLABELLED = -1
+"""Label of a window that nobody labelled."""
+TRANSITION = -2
+"""Label of a window whose commonest label covers less of it than the stated share."""
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How a signal is cut: the same in training, in prediction and in a stream.
+
+    `seconds` and `overlap` (0 to below 1) give length and step. `rate` in Hz and `channels` are
+    those of the windows; None keeps the recording's own. `gravity` is "keep", or "remove" to
+    subtract each window's mean acceleration. `coverage` is the share of a window that its commonest
+    label must cover; below it the window is a transition. `align` is "recording" (windows follow
+    each other from the start of each gapless segment) or "labels" (they start anew inside each
+    labelled interval and never straddle two; for training only).
+    """
+
+    seconds: float = 2.56
+    overlap: float = 0.5
+    rate: float | None = None
+    channels: tuple[str, ...] | None = None
+    gravity: Literal["keep", "remove"] = "keep"
+    coverage: float = 0.8
+    align: Literal["recording", "labels"] = "recording"
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise WindowingError(f"windows must last longer than 0 s, got seconds={self.seconds}")
+        if not 0 <= self.overlap < 1:
+            raise WindowingError(f"overlap must be from 0 to below 1, got {self.overlap}")
+        if not 0 < self.coverage <= 1:
+            raise WindowingError(f"coverage must be above 0 and at most 1, got {self.coverage}")
+        for name, value, allowed in (
+            ("gravity", self.gravity, ("keep", "remove")),
+            ("align", self.align, ("recording", "labels")),
+        ):
+            if value not in allowed:
+                raise WindowingError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+
+    def samples(self, rate: float) -> tuple[int, int]:
+        """Length and step of a window in samples at `rate` Hz, each at least 1."""
+        length = max(round(self.seconds * rate), 1)
+        return length, max(round(length * (1 - self.overlap)), 1)
+
+    def prepare(self, recording: Recording) -> Recording:
+        """The recording with this windowing's channels and rate."""
+        if self.channels is not None:
+            recording = recording.select(self.channels)
+        return recording if self.rate is None else recording.resampled(self.rate)
+
+    def cut(
+        self, recordings: Iterable[Recording], activities: Sequence[str] | None = None
+    ) -> Windows:
+        """Cut recordings into Windows, labelled with positions in `activities`.
+
+        Without `activities`, those of the recordings' intervals in alphabetical order are used.
+        Raises WindowingError when the recordings differ in rate or channels, or none is long
+        enough for one window.
+        """
+        prepared = [self.prepare(recording) for recording in recordings]
+        _check_alike(prepared)
+        if activities is None:
+            found = {i.activity for recording in prepared for i in recording.intervals}
+            activities = sorted(found)
+        parts = [self._cut_one(recording, tuple(activities)) for recording in prepared]
+        windows = concatenate(parts)
+        if not len(windows):
+            longest = max((recording.duration for recording in prepared), default=0.0)
+            raise WindowingError(
+                f"no recording has {self.seconds:g} s in one piece (the longest lasts "
+                f"{longest:.2f} s, gaps included): give longer recordings or smaller seconds"
+            )
+        return windows
+
+    def _cut_one(self, recording: Recording, activities: tuple[str, ...]) -> Windows:
+        length, step = self.samples(recording.rate)
+        labels = recording.labels(activities)
+        firsts = [
+            np.arange(first, last - length + 1, step)
+            for first, last in self._stretches(recording, labels)
+        ]
+        starts = np.concatenate([np.zeros(0, np.int64), *firsts])
+        index = starts[:, None] + np.arange(length)
+        values = recording.values[index]
+        if self.gravity == "remove":
+            _remove_gravity(values, [channel.name for channel in recording.channels])
+        return Windows(
+            values=values,
+            labels=_majority(labels[index], len(activities), self.coverage),
+            activities=activities,
+            subjects=np.full(len(starts), recording.subject),
+            recordings=np.full(len(starts), recording.name),
+            starts=starts,
+            seconds=_seconds(recording, starts),
+            rate=recording.rate,
+            channels=tuple(channel.name for channel in recording.channels),
+            windowing=replace(
+                self, rate=recording.rate, channels=tuple(c.name for c in recording.channels)
+            ),
+        )
+
+    def _stretches(self, recording: Recording, labels: Array) -> list[tuple[int, int]]:
+        stretches = [(segment.first, segment.last) for segment in recording.segments]
+        if self.align == "recording":
+            return stretches
+        edges = {edge for stretch in stretches for edge in stretch}
+        for interval in _interval_edges(recording):
+            edges.add(interval)
+        cuts = sorted(edges | {int(e) + 1 for e in np.flatnonzero(np.diff(labels))})
+        pairs = zip(cuts, cuts[1:], strict=False)
+        return [(a, b) for a, b in pairs if labels[a] >= 0]
+
+
+def _interval_edges(recording: Recording) -> set[int]:
+    """Samples at which a labelled interval starts or ends, alike on both sides or not."""
+    out = set()
+    for interval in recording.intervals:
+        for segment in recording.segments:
+            for seconds in (interval.start, interval.end):
+                at = segment.first + round((seconds - segment.start) * recording.rate)
+                if segment.first < at < segment.last:
+                    out.add(at)
+    return out
+
+
+def _check_alike(recordings: Sequence[Recording]) -> None:
+    for recording in recordings[1:]:
+        first = recordings[0]
+        if recording.rate != first.rate or recording.channels != first.channels:
+            raise WindowingError(
+                f"recordings '{first.name}' ({first.rate:g} Hz) and '{recording.name}' "
+                f"({recording.rate:g} Hz) differ in rate or channels: give Windowing a rate and "
+                "the channels that all of them have"
+            )
+
+
+def _remove_gravity(values: Array, names: Sequence[str]) -> None:
+    axes = [i for i, name in enumerate(names) if name.rpartition(".")[2].startswith("acc_")]
+    values[:, :, axes] = remove_gravity(values[:, :, axes])
+
+
+def _majority(labels: Array, classes: int, coverage: float) -> Array:
+    """The commonest label of each row `(n, length)`, or TRANSITION below `coverage`."""
+    if not labels.size:
+        return np.zeros(len(labels), np.int16)
+    counts = np.stack([(labels == code).sum(axis=1) for code in range(-1, classes)], axis=1)
+    best = counts.argmax(axis=1)
+    out = np.where(counts.max(axis=1) >= coverage * labels.shape[1], best - 1, TRANSITION)
+    return out.astype(np.int16)
+
+
+def _seconds(recording: Recording, starts: Array) -> Array:
+    segments = recording.segments
+    if not segments:
+        return np.zeros(len(starts))
+    firsts = np.array([segment.first for segment in segments])
+    at = np.searchsorted(firsts, starts, side="right") - 1
+    begins = np.array([segment.start for segment in segments])
+    return np.asarray(begins[at] + (starts - firsts[at]) / recording.rate)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows and where they came from.
+
+    `values` `(windows, length, channels)` float32; `labels` `(windows,)` are positions in
+    `activities`, UNLABELLED or TRANSITION; `subjects` and `recordings` name the wearer and the
+    recording; a window's sample span in it is `starts` to `starts + length`; `seconds` is when it
+    starts. `source` names the data set, `official_test` the people of its published test set.
+    """
+
+    values: npt.NDArray[np.float32]
+    labels: Array
+    activities: tuple[str, ...]
+    subjects: Array
+    recordings: Array
+    starts: Array
+    seconds: Array
+    rate: float
+    channels: tuple[str, ...]
+    windowing: Windowing
+    source: str = "unnamed"
+    official_test: tuple[str, ...] = ()
+    terms: str = ""
+    citation: str = ""
+    notes: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return (
+            f"Windows({self.source}: {len(self)} of {self.length} samples at {self.rate:g} Hz, "
+            f"{len(self.channels)} channels, {len(self.people)} people, "
+            f"{len(self.activities)} activities)"
+        )
+
+    @property
+    def length(self) -> int:
+        """Samples in a window."""
+        return int(self.values.shape[1])
+
+    @property
+    def people(self) -> list[str]:
+        """The wearers, in natural order (2 before 10)."""
+        return natural(self.subjects)
+
+    def __getitem__(self, index: Any) -> Windows:
+        """The windows at `index`: a slice, positions, or a boolean mask `(windows,)`."""
+        if isinstance(index, (int, np.integer)):
+            index = [index]
+        rows = ("values", "labels", "subjects", "recordings", "starts", "seconds")
+        return replace(self, **{name: getattr(self, name)[index] for name in rows})
+
+    def of(self, people: Iterable[str]) -> Windows:
+        """The windows of these people."""
+        return self[np.isin(self.subjects, list(people))]
+
+    def labelled(self) -> Windows:
+        """The windows that have an activity: no transitions, nothing unlabelled."""
+        return self[self.labels >= 0]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Windows of each activity for each person."""
+        return {
+            person: {
+                activity: int(((self.subjects == person) & (self.labels == code)).sum())
+                for code, activity in enumerate(self.activities)
+            }
+            for person in self.people
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What a card needs to say about these windows."""
+        return {
+            "source": self.source,
+            "windows": len(self),
+            "people": self.people,
+            "activities": list(self.activities),
+            "windowing": asdict(self.windowing),
+            "terms": self.terms,
+            "citation": self.citation,
+        }
+
+
+def natural(names: Iterable[Any]) -> list[str]:
+    """Distinct names with numbers in order of size: 1, 2, 10."""
+    return sorted(
+        {str(name) for name in names}, key=lambda s: (len(s), s) if s.isdigit() else (99, s)
+    )
+
+
+def concatenate(parts: Sequence[Windows]) -> Windows:
+    """Several Windows of one windowing and the same activities as one."""
+    if not parts:
+        raise WindowingError("there is no recording to cut: give at least one")
+    rows = ("values", "labels", "subjects", "recordings", "starts", "seconds")
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in rows
+    }
+    return replace(parts[0], **joined)

@@ -1,0 +1,57 @@
+"""Every test is offline and has its own cache; real data is used where AMBULO_DATA names it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+os.environ["AMBULO_OFFLINE"] = "1"
+# One cache for all workers of a run: real archives are parsed once, and the user's cache is let be.
+os.environ.setdefault(
+    "AMBULO_CACHE", str(Path(tempfile.gettempdir()) / f"ambulo-test-{os.getuid()}")
+)
+
+from ambulo.datasets import load_dataset  # noqa: E402
+from ambulo.datasets.synthetic import make  # noqa: E402
+from ambulo.recording import Interval, Recording, channels  # noqa: E402
+from ambulo.windows import Windows  # noqa: E402
+
+# A busy machine is no failure: what is slow is measured in benchmarks/, not here.
+settings.register_profile("ambulo", deadline=None)
+settings.load_profile("ambulo")
+
+REAL = bool(os.environ.get("AMBULO_DATA"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("real") and not REAL:
+            item.add_marker(pytest.mark.skip(reason="needs real data: set AMBULO_DATA"))
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Windows:
+    """Windows of four made-up people, a minute or two each."""
+    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=2.0)))
+    return dataset.windows()
+
+
+@pytest.fixture
+def recording() -> Recording:
+    """A minute at 50 Hz: sitting, then walking."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, (3000, 3)).astype(np.float32) + np.float32([0, 0, 9.8])
+    return Recording(
+        values=values,
+        rate=50.0,
+        channels=channels(["acc_x", "acc_y", "acc_z"]),
+        subject="anna",
+        name="minute",
+        intervals=(Interval(0.0, 30.0, "sitting"), Interval(30.0, 60.0, "walking")),
+    )

@@ -1,0 +1,84 @@
+"""Every registered model keeps these promises; a new one is covered by being registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ambulo import MODELS, Recognizer
+from ambulo.models import model_class
+from ambulo.models.scaling import Scaled
+from ambulo.recognizer import softmax
+from ambulo.training import Options, fit
+from ambulo.windows import Windows
+
+PARAMETERS = {"lstm": 61_574, "gru": 48_454, "cnn-lstm": 97_606, "cnn-lstm-attention": 117_926}
+"""Trainable parameters for 9 channels, 128 samples, 6 classes."""
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def trained(
+    request: pytest.FixtureRequest, synthetic: Windows, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Scaled, Recognizer, Path]:
+    """A network trained for one epoch, and its recognizer saved and loaded again."""
+    fitted = fit(request.param, synthetic, Options(epochs=1))
+    made = Recognizer.from_network(
+        fitted.network, synthetic, name=request.param, sizes={}, temperature=1.7
+    )
+    path = made.save(tmp_path_factory.mktemp("models") / "model.ambulo")
+    return fitted.network, Recognizer.load(path), path
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_size_is_the_published_one(name: str) -> None:
+    network = model_class(name)(9, 128, 6)
+    assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_head_decides_on_features(name: str) -> None:
+    network = model_class(name)(6, 100, 4).eval()
+    x = torch.randn(5, 100, 6)
+    with torch.no_grad():
+        assert torch.allclose(network(x), network.head(network.features(x)))
+        assert network(x).shape == (5, 4)
+
+
+def test_reloaded_equals_torch(
+    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows
+) -> None:
+    network, loaded, _ = trained
+    with torch.no_grad():
+        logits = network(torch.as_tensor(synthetic.values)).numpy()
+    expected = softmax(logits / 1.7)
+    got = loaded.probabilities(synthetic.values)
+    assert (got.argmax(1) == expected.argmax(1)).all()
+    assert np.abs(got - expected).max() < 1e-5
+
+
+def test_a_window_does_not_depend_on_its_batch(
+    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows
+) -> None:
+    _, loaded, _ = trained
+    together = loaded.probabilities(synthetic.values[:20])
+    alone = np.concatenate([loaded.probabilities(synthetic.values[i : i + 1]) for i in range(20)])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+def test_no_windows_no_probabilities(trained: tuple[Scaled, Recognizer, Path]) -> None:
+    _, loaded, _ = trained
+    assert loaded.probabilities(np.zeros((0, 128, 6), np.float32)).shape == (0, 6)
+
+
+def test_tensors_rebuild_the_network(
+    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows
+) -> None:
+    network, loaded, _ = trained
+    again = Scaled(model_class(loaded.network["model"])(6, 128, 6), 6)
+    again.load_state_dict({k: torch.as_tensor(v) for k, v in loaded.tensors.items()})
+    x = torch.as_tensor(synthetic.values[:8])
+    with torch.no_grad():
+        assert torch.equal(again.eval()(x), network(x))

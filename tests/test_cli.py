@@ -1,0 +1,134 @@
+"""The commands as a user types them: answers, exit codes, and mistakes explained."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+
+def ambulo(
+    *arguments: object, cwd: Path, code: int = 0, **env: str
+) -> subprocess.CompletedProcess[str]:
+    run = subprocess.run(
+        [sys.executable, "-m", "ambulo", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **env},
+    )
+    assert run.returncode == code, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recognizer and a recording, made by the commands themselves."""
+    path = tmp_path_factory.mktemp("user")
+    ambulo(
+        *("train", "synthetic", "--people", "official", "--out", "waist.ambulo"),
+        *("--set", "epochs=4", "--set", "sizes.hidden=32"),
+        cwd=path,
+    )
+    ambulo("datasets", "export", "synthetic", "--recording", "person7", "--out", "p7.csv", cwd=path)
+    return path
+
+
+def test_train_export_predict_describe(folder: Path) -> None:
+    outs = [v for name in ("t.csv", "t.json", "t.parquet", "t.png") for v in ("--out", name)]
+    run = ambulo("predict", "waist.ambulo", "p7.csv", *outs, cwd=folder)
+    assert len(run.stdout.splitlines()) == len(pl.read_csv(folder / "t.csv"))
+    assert json.loads(ambulo("predict", "waist.ambulo", "p7.csv", "--json", cwd=folder).stdout)
+    text = ambulo("describe", "waist.ambulo", cwd=folder).stdout
+    assert "6 people" in text and "hidden 32" in text
+    assert json.loads(ambulo("describe", "waist.ambulo", "--json", cwd=folder).stdout)["seed"] == 0
+
+
+def test_evaluate_prints_one_object(folder: Path) -> None:
+    arguments = ("evaluate", "synthetic", "--set", "epochs=2", "--json", "--report", "report")
+    content = json.loads(ambulo(*arguments, cwd=folder).stdout)
+    for key in (
+        *("dataset", "model", "protocol", "seeds", "windows", "people", "accuracy", "macro_f1"),
+        *("worst_person", "per_person", "per_class", "confusion"),
+    ):
+        assert key in content
+    assert (folder / "report" / "confusion.png").exists()
+
+
+def test_datasets_lists_and_shows(folder: Path) -> None:
+    listed = ambulo("datasets", cwd=folder, AMBULO_DATA="").stdout
+    for name in ("uci-har", "hapt", "wisdm", "wisdm-2019", "mhealth", "synthetic"):
+        assert name in listed
+    shown = ambulo("datasets", "show", "synthetic", cwd=folder).stdout
+    assert "walking-upstairs" in shown and (folder / "synthetic.png").exists()
+
+
+def test_help_has_an_example_everywhere(folder: Path) -> None:
+    for command in ("train", "evaluate", "predict", "describe", "datasets"):
+        assert "Example: ambulo" in ambulo(command, "--help", cwd=folder).stdout
+    assert ambulo("--version", cwd=folder).stdout.strip().count(".") == 2
+
+
+MISTAKES = {
+    "no recognizer": ("predict absent.ambulo p7.csv", "absent.ambulo: there is no such file"),
+    "not a recognizer": ("predict p7.csv p7.csv", "p7.csv: is not a recognizer"),
+    "no recording": ("predict waist.ambulo absent.csv", "absent.csv: there is no such file"),
+    "empty recording": ("predict waist.ambulo empty.csv", "empty.csv: is empty"),
+    "too short": ("predict waist.ambulo short.csv", "2.56 s in one piece"),
+    "lacks channels": ("predict waist.ambulo acc.csv", "lacks the channels gyro_x"),
+    "bad ending": ("predict waist.ambulo p7.csv --out t.docx", "t.docx: a timeline is written as"),
+    "unknown data set": ("evaluate nothing", "no data set 'nothing'"),
+    "unknown model": ("evaluate synthetic --model x", "no model 'x'"),
+    "unknown protocol": ("evaluate synthetic --protocol x", "no protocol 'x'"),
+    "unknown person": ("train synthetic --people 1,99 --out o.ambulo", "99 not found"),
+    "unknown activities": ("train synthetic --activities x --out o.ambulo", "choose from six"),
+    "unknown option": ("train synthetic --set x=1 --out o.ambulo", "unknown training options x"),
+    "malformed option": ("train synthetic --set epochs --out o.ambulo", "NAME=VALUE"),
+    "wrong type": (
+        "train synthetic --set epochs=many --out o.ambulo",
+        "epochs must be of type int",
+    ),
+    "fixed windows": ("evaluate uci-har --data mini.zip --seconds 3", "cannot be cut"),
+    "wrong archive": ("evaluate wisdm --data mini.zip", "mini.zip"),
+    "too long windows": ("evaluate synthetic --seconds 10000", "longer recordings"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_exit_2_with_a_remedy_and_no_output(case: str, folder: Path) -> None:
+    lines = (folder / "p7.csv").read_text().splitlines()
+    (folder / "empty.csv").write_text("")
+    (folder / "short.csv").write_text("\n".join(lines[:60]))
+    (folder / "acc.csv").write_text("\n".join(",".join(x.split(",")[:4]) for x in lines))
+    mini_uci_har(folder / "mini.zip")
+    command, says = MISTAKES[case]
+    run = ambulo(*command.split(), cwd=folder, code=2, AMBULO_DATA="")
+    assert says in run.stderr
+    assert not (folder / "o.ambulo").exists() and not (folder / "t.docx").exists()
+
+
+def mini_uci_har(path: Path) -> None:
+    """Four windows in the published layout of UCI HAR."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for split, person in (("train", 1), ("test", 2)):
+            base = f"UCI HAR Dataset/{split}"
+            archive.writestr(f"{base}/y_{split}.txt", "1\n5\n")
+            archive.writestr(f"{base}/subject_{split}.txt", f"{person}\n{person}\n")
+            row = "".join(f" {1e-1 * (i % 7 - 3): .7e}".replace("e-0", "e-00") for i in range(128))
+            for signal in ("body_acc", "body_gyro", "total_acc"):
+                for axis in "xyz":
+                    name = f"{base}/Inertial Signals/{signal}_{axis}_{split}.txt"
+                    archive.writestr(name, f"{row}\n" * 2)
+
+
+def test_the_reader_of_output_may_leave(folder: Path) -> None:
+    command = f"{sys.executable} -m ambulo predict waist.ambulo p7.csv | head -1"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=folder)
+    assert run.stdout.startswith("00:00:00.0-") and "Traceback" not in run.stderr

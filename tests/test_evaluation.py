@@ -1,0 +1,121 @@
+"""Scores are those of people never seen, add up, and agree with scikit-learn."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from test_training import Tiny
+
+from ambulo import evaluate
+from ambulo.errors import EvaluationError
+from ambulo.evaluation import Evaluation, folds
+from ambulo.report import write_evaluation
+from ambulo.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def evaluation(synthetic: Windows) -> Evaluation:
+    return evaluate(Tiny, synthetic, protocol="loso", seeds=2, epochs=6, workers=1)
+
+
+@pytest.mark.parametrize("protocol", ["official", "loso", "groups:2", "groups:3", "people:2,3"])
+def test_nobody_is_on_both_sides(synthetic: Windows, protocol: str) -> None:
+    windows = replace(synthetic, official_test=("2", "4"))
+    plan = folds(windows, protocol)
+    for fold in plan:
+        assert not set(fold.train) & set(fold.test)
+        assert set(fold.train) | set(fold.test) == set(windows.people)
+    tested = [person for fold in plan for person in fold.test]
+    assert len(tested) == len(set(tested))
+    if protocol in ("loso", "groups:2", "groups:3"):
+        assert set(tested) == set(windows.people)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "says"),
+    [
+        ("random", "choose official, loso, groups:K or people:1,2"),
+        ("official", "no official split"),
+        ("groups:1", "K from 2 to the number of people, 4"),
+        ("groups:x", "K from 2"),
+        ("people:9", "choose from 1, 2, 3, 4"),
+        ("people:1,2,3,4", "nobody to train on"),
+    ],
+)
+def test_impossible_protocols_are_refused(synthetic: Windows, protocol: str, says: str) -> None:
+    with pytest.raises(EvaluationError, match=says):
+        folds(replace(synthetic, official_test=()), protocol)
+
+
+def test_every_window_of_every_person_is_counted(
+    evaluation: Evaluation, synthetic: Windows
+) -> None:
+    for row in range(2):
+        for i, person in enumerate(evaluation.people):
+            truth = synthetic.of([person]).labels
+            assert (
+                evaluation.confusion[row, i].sum(axis=1) == np.bincount(truth, minlength=6)
+            ).all()
+
+
+def test_scores_agree_with_scikit_learn(evaluation: Evaluation) -> None:
+    counts = evaluation.confusion.sum(axis=(0, 1))
+    truth, decided = (np.repeat(axis.ravel(), counts.ravel()) for axis in np.indices(counts.shape))
+    one = replace(evaluation, confusion=evaluation.confusion.sum(axis=0, keepdims=True), seeds=(0,))
+    assert one.accuracy()["mean"] == pytest.approx(accuracy_score(truth, decided))
+    assert one.macro_f1()["mean"] == pytest.approx(f1_score(truth, decided, average="macro"))
+    rows = list(one.per_class().values())
+    expected = precision_recall_fscore_support(truth, decided, zero_division=0)
+    for key, column in zip(("precision", "recall", "f1", "windows"), expected, strict=True):
+        assert [row[key] for row in rows] == pytest.approx(list(column))
+
+
+def test_interval_is_over_people(evaluation: Evaluation) -> None:
+    score = evaluation.accuracy()
+    assert score["low"] <= score["mean"] <= score["high"]
+    alike = np.zeros((1, 4, 6, 6), int)
+    alike[:, :, 0, :2] = [9, 1]
+    unlike = alike.copy()
+    unlike[0, :2, 0, :2], unlike[0, 2:, 0, :2] = [10, 0], [8, 2]
+    same, different = (
+        replace(evaluation, confusion=c, seeds=(0,)).accuracy() for c in (alike, unlike)
+    )
+    assert same["low"] == same["mean"] == same["high"] == pytest.approx(0.9)
+    assert different["mean"] == pytest.approx(0.9) and different["low"] < 0.9 < different["high"]
+
+
+def test_worst_person_is_the_worst(evaluation: Evaluation) -> None:
+    scores = {p: s["accuracy"] for p, s in evaluation.per_person().items()}
+    assert evaluation.worst_person()["accuracy"] == min(scores.values())
+
+
+def test_processes_change_nothing(synthetic: Windows) -> None:
+    runs = [
+        evaluate("cnn-lstm", synthetic, protocol="people:1,2", seeds=2, epochs=1, workers=n)
+        for n in (1, 2)
+    ]
+    difference = np.abs(runs[0].confusion - runs[1].confusion).sum() / runs[0].confusion.sum()
+    assert difference < 0.02  # threads add in another order; nothing else may differ
+    assert runs[0].windows == runs[1].windows
+
+
+def test_json_holds_what_a_reader_needs(evaluation: Evaluation) -> None:
+    content = json.loads(json.dumps(evaluation.to_dict()))
+    assert content["windows"]["test"] == sum(p["windows"] for p in content["per_person"].values())
+    assert content["people"]["test"] == ["1", "2", "3", "4"] and content["seeds"] == [0, 1]
+    assert set(content["accuracy"]) >= {"mean", "low", "high"}
+    assert set(content["macro_f1"]) >= {"mean", "low", "high"}
+    assert set(content["worst_person"]) == {"id", "accuracy"}
+    assert np.array(content["confusion"]).shape == (6, 6) and len(content["per_class"]) == 6
+
+
+def test_pictures_and_scores_are_written(
+    evaluation: Evaluation, tmp_path: pytest.TempPathFactory
+) -> None:
+    written = write_evaluation(evaluation, tmp_path / "out")  # type: ignore[operator]
+    assert {p.name for p in written} == {"scores.json", "confusion.png", "people.png", "curves.png"}
+    assert all(p.stat().st_size > 1000 for p in written)

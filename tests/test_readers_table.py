@@ -1,0 +1,131 @@
+"""Tables become recordings, or are refused in words that say what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ambulo import Recording, read
+from ambulo.errors import AmbuloError, OutputError, RecordingError
+from ambulo.readers.table import write
+
+
+def csv(path: Path, header: str, rows: list[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def rows(n: int = 200, rate: float = 50.0) -> list[str]:
+    return [f"{i / rate:.3f},{i},0.5,9.8" for i in range(n)]
+
+
+HEADER = "time,acc_x,acc_y,acc_z"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_what_is_written_is_read(recording: Recording, tmp_path: Path, ending: str) -> None:
+    again = read(write(recording, tmp_path / f"minute{ending}"), subject="anna")
+    assert np.allclose(again.values, recording.values, atol=1e-5)
+    assert (again.rate, again.channels, again.name) == (50, recording.channels, "minute")
+    assert [i.activity for i in again.intervals] == ["sitting", "walking"]
+    assert [i.end for i in again.intervals] == pytest.approx([30, 60])
+
+
+def test_gaps_are_stated_not_filled(tmp_path: Path) -> None:
+    lines = rows()[:100] + [f"{5 + i / 50:.3f},{i},0.5,9.8" for i in range(100)]
+    got = read(csv(tmp_path / "gap.csv", HEADER, lines))
+    assert len(got) == 200 and got.duration == pytest.approx(7.0)
+    assert [(g.start, g.end) for g in got.gaps] == [(pytest.approx(2.0), pytest.approx(5.0))]
+
+
+def test_iso_times_give_wall_time(tmp_path: Path) -> None:
+    lines = [f"2026-03-01T09:00:{i / 50:09.6f}Z,1,2,3" for i in range(100)]
+    got = read(csv(tmp_path / "iso.csv", HEADER, lines))
+    assert got.start == datetime(2026, 3, 1, 9, tzinfo=UTC) and got.rate == 50
+
+
+def test_zoned_times_keep_the_moment(tmp_path: Path) -> None:
+    lines = [f"2026-03-01T09:00:{i / 50:09.6f}+02:00,1,2,3" for i in range(100)]
+    got = read(csv(tmp_path / "iso.csv", HEADER, lines))
+    assert got.start == datetime(2026, 3, 1, 7, tzinfo=UTC)
+
+
+def test_bad_rows_are_dropped_and_counted(tmp_path: Path) -> None:
+    lines = rows()
+    lines[10], lines[11], lines[12] = "0.200,oops,0.5,9.8", "0.220,nan,0.5,9.8", "0.240,inf,1,1"
+    lines[20], lines[21] = lines[21], lines[20]
+    lines.insert(30, lines[30])
+    got = read(csv(tmp_path / "bad.csv", HEADER, lines))
+    assert got.notes["rows_dropped"] == 3
+    assert got.notes["rows_out_of_order"] == 1
+    assert got.notes["rows_of_the_same_time"] == 1
+    assert np.isfinite(got.values).all()
+
+
+def test_other_columns_are_let_be_and_subject_is_kept(tmp_path: Path) -> None:
+    lines = [f"{line},42,bob" for line in rows()]
+    got = read(csv(tmp_path / "more.csv", HEADER + ",heart_rate,subject", lines))
+    assert len(got.channels) == 3 and got.subject == "bob"
+
+
+def test_without_time_a_rate_is_needed(tmp_path: Path) -> None:
+    path = csv(tmp_path / "no.csv", "acc_x,acc_y,acc_z", ["1,2,3"] * 100)
+    with pytest.raises(RecordingError, match="--rate"):
+        read(path)
+    assert read(path, rate=20).duration == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"time,acc_x,acc_y,acc_z\n", "no rows"),
+        (b"a,b\n1,2\n3,4\n", "no column is named like a channel"),
+        (b"time,acc_x\n0,x\n1,y\n", "column 'acc_x' holds no number"),
+        (b"time,acc_x\nmonday,1\ntuesday,2\n", "neither seconds nor ISO 8601"),
+        (b"time,acc_x\n" + b"".join(b"%d,1\n" % (20 * i) for i in range(99)), "milliseconds"),
+        (b"time,acc_x\n0,1\n0,2\n", "same time"),
+        (b"time,acc_x\n" + b"0,nan\n" * 9 + b"1,1\n2,1\n", "data row 1"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff" * 20, "bad"),
+    ],
+)
+def test_refusals_name_file_and_remedy(content: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=says) as error:
+        read(path)
+    assert "bad.csv" in str(error.value)
+
+
+def test_absent_file_folder_and_false_parquet(tmp_path: Path) -> None:
+    (tmp_path / "false.parquet").write_text("not parquet")
+    for path in (tmp_path / "absent.csv", tmp_path, tmp_path / "false.parquet"):
+        with pytest.raises(RecordingError, match=path.name):
+            read(path)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_damage_is_read_or_refused_in_words(data: st.DataObject, tmp_path: Path) -> None:
+    content = bytearray("\n".join([HEADER, *rows(60)]).encode())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    path = tmp_path / "damaged.csv"
+    path.write_bytes(bytes(content[:cut]))
+    try:
+        got = read(path)
+    except AmbuloError as error:
+        assert "damaged" in str(error)
+    else:
+        assert np.isfinite(got.values).all()
+
+
+def test_writing_elsewhere_is_refused(recording: Recording, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=".csv or .parquet"):
+        write(recording, tmp_path / "x.xlsx")

@@ -1,0 +1,132 @@
+"""The one file: complete, safe to load, and clear about what it cannot do."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ambulo import Recognizer, Recording, train
+from ambulo.datasets.synthetic import make
+from ambulo.errors import RecognizerError, WindowingError
+from ambulo.readers.table import write
+from ambulo.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def recognizer(synthetic: Windows) -> Recognizer:
+    return train("cnn-lstm", synthetic, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def saved(recognizer: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recognizer.save(tmp_path_factory.mktemp("recognizer") / "waist.ambulo")
+
+
+def test_loads_what_was_saved(recognizer: Recognizer, saved: Path) -> None:
+    again = Recognizer.load(saved)
+    assert again == recognizer
+    assert all(np.array_equal(again.tensors[k], v) for k, v in recognizer.tensors.items())
+
+
+def test_predicts_the_whole_recording(recognizer: Recognizer) -> None:
+    (recording,) = make(people=1, minutes=1.0, seed=5)
+    timeline = recognizer.predict(recording)
+    assert timeline.bouts[-1].end == pytest.approx(60)
+    assert sum(timeline.totals().values()) == pytest.approx(60)
+    assert all(0 <= bout.confidence <= 1 for bout in timeline)
+
+
+def test_other_rates_and_channel_orders_are_put_right(recognizer: Recognizer) -> None:
+    (recording,) = make(people=1, minutes=1.0, seed=5)
+    turned = recording.select([c.name for c in recording.channels][::-1])
+    assert recognizer.predict(turned) == recognizer.predict(recording)
+    (fast,) = make(people=1, minutes=1.0, rate=100.0, seed=5)
+    assert recognizer.predict(fast).bouts[-1].end == pytest.approx(60)
+
+
+def test_says_what_it_is(recognizer: Recognizer) -> None:
+    text = recognizer.describe()
+    for word in ("walking-upstairs", "gyro_z", "2.56 s", "cnn-lstm", "synthetic", "terms", "seed"):
+        assert word in text
+
+
+def test_refuses_unfit_recordings(recognizer: Recognizer, recording: Recording) -> None:
+    with pytest.raises(RecognizerError, match="lacks the channels gyro_x, gyro_y, gyro_z"):
+        recognizer.predict(recording)
+    (good,) = make(people=1, minutes=1.0)
+    with pytest.raises(RecognizerError, match="20 Hz.*50 Hz"):
+        recognizer.predict(replace(good, rate=20.0))
+    with pytest.raises(WindowingError, match="no recording has 2.56 s in one piece"):
+        recognizer.predict(replace(good, values=good.values[:100], intervals=()))
+
+
+def rewrite(source: Path, target: Path, changes: dict[str, bytes | None]) -> Path:
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = changes.get(name, old.read(name))
+            if content is not None:
+                new.writestr(name, content)
+    return target
+
+
+def head(saved: Path, **changes: object) -> bytes:
+    with zipfile.ZipFile(saved) as archive:
+        return json.dumps(json.loads(archive.read("recognizer.json")) | changes).encode()
+
+
+def test_damaged_files_are_refused(saved: Path, tmp_path: Path) -> None:
+    whole = saved.read_bytes()
+    (tmp_path / "cut.ambulo").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.ambulo").write_text("hello")
+    (tmp_path / "empty.ambulo").write_bytes(b"")
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 255
+    (tmp_path / "flipped.ambulo").write_bytes(bytes(flipped))
+    rewrite(saved, tmp_path / "headless.ambulo", {"recognizer.json": None})
+    rewrite(saved, tmp_path / "graphless.ambulo", {"network.onnx": None})
+    rewrite(saved, tmp_path / "odd.ambulo", {"recognizer.json": b"[1, 2]"})
+    for name in ("cut", "text", "empty", "flipped", "headless", "graphless", "odd", "absent"):
+        with pytest.raises(RecognizerError, match=f"{name}.ambulo"):
+            Recognizer.load(tmp_path / f"{name}.ambulo")
+
+
+def test_a_newer_format_says_upgrade(saved: Path, tmp_path: Path) -> None:
+    path = rewrite(saved, tmp_path / "new.ambulo", {"recognizer.json": head(saved, format=99)})
+    with pytest.raises(RecognizerError, match="upgrade ambulo"):
+        Recognizer.load(path)
+
+
+def test_a_graph_that_is_none_is_refused(saved: Path, tmp_path: Path) -> None:
+    path = rewrite(saved, tmp_path / "graph.ambulo", {"network.onnx": b"nonsense"})
+    with pytest.raises(RecognizerError, match="cannot be run"):
+        Recognizer.load(path).probabilities(np.zeros((1, 128, 6)))
+
+
+def test_pickles_inside_are_not_loaded(saved: Path, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([print], dtype=object), allow_pickle=True)
+    path = rewrite(saved, tmp_path / "p.ambulo", {"tensors/scaling.scale.npy": buffer.getvalue()})
+    with pytest.raises(RecognizerError, match="damaged"):
+        Recognizer.load(path)
+
+
+def test_predicting_imports_no_torch(saved: Path, tmp_path: Path) -> None:
+    (recording,) = make(people=1, minutes=1.0)
+    table = write(recording, tmp_path / "monday.csv")
+    code = (
+        "import sys; from ambulo.cli import app\n"
+        f"app(['predict', {str(saved)!r}, {str(table)!r}], standalone_mode=False)\n"
+        "heavy = {'torch', 'sklearn', 'pandas', 'matplotlib', 'scipy.signal'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "00:00:00.0-" in run.stdout

@@ -1,0 +1,107 @@
+"""A timeline covers the recording exactly once: decided, unknown, or gap."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ambulo import Timeline
+from ambulo.errors import OutputError
+from ambulo.timeline import GAP, UNKNOWN, Bout, from_windows
+
+NAMES = ("sit", "walk", "run")
+
+
+@st.composite
+def decisions(draw: st.DrawFn) -> tuple[list[tuple[int, int, float]], np.ndarray, int, np.ndarray]:
+    """Segments with gaps between, window starts in them, and probabilities."""
+    length, step = draw(st.integers(1, 40)), draw(st.integers(1, 60))
+    segments, starts, first, seconds = [], [], 0, 0.0
+    for n in draw(st.lists(st.integers(1, 200), min_size=1, max_size=4)):
+        segments.append((first, first + n, seconds))
+        starts += list(range(first, first + n - length + 1, step))
+        first += n
+        seconds += n / 10 + draw(st.integers(1, 30)) / 10
+    seed = draw(st.integers(0, 9))
+    p = np.random.default_rng(seed).dirichlet(np.ones(3), len(starts))
+    return segments, np.array(starts, int), length, p.reshape(-1, 3)
+
+
+@given(decisions())
+def test_bouts_cover_the_signal_and_the_gaps_exactly(
+    case: tuple[list[tuple[int, int, float]], np.ndarray, int, np.ndarray],
+) -> None:
+    segments, starts, length, p = case
+    timeline = from_windows(p, starts, length, segments, 10.0, NAMES)
+    bouts = list(timeline)
+    assert bouts[0].start == 0
+    for a, b in zip(bouts, bouts[1:], strict=False):
+        assert a.end == pytest.approx(b.start) and a.activity != b.activity
+    assert all(bout.end > bout.start for bout in bouts)
+    gaps = sum(b.end - b.start for b in bouts if b.activity == GAP)
+    assert bouts[-1].end - gaps == pytest.approx(segments[-1][1] / 10)
+    windowed = np.zeros(segments[-1][1], bool)
+    for start in starts:
+        windowed[start : start + length] = True
+    unknown = sum(b.end - b.start for b in bouts if b.activity == UNKNOWN)
+    assert unknown == pytest.approx((~windowed).sum() / 10)
+
+
+def test_a_window_decides_around_its_centre() -> None:
+    p = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0.0]])
+    timeline = from_windows(p, np.array([0, 10, 20]), 20, [(0, 45, 0.0)], 10.0, NAMES)
+    found = [(b.start, b.end, b.activity) for b in timeline]
+    assert found == [(0, 1.5, "sit"), (1.5, 4.0, "walk"), (4.0, 4.5, UNKNOWN)]
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    bouts = (Bout(0, 60, "sit", 0.9), Bout(60, 90, GAP, 0), Bout(90, 150.5, "walk", 0.75))
+    return Timeline(bouts, datetime(2026, 3, 1, 9, 2, 11, tzinfo=UTC), "monday")
+
+
+def test_reads_like_a_diary(timeline: Timeline) -> None:
+    assert str(timeline).splitlines() == [
+        "09:02:11-09:03:11 sit 0.90",
+        "09:03:11-09:03:41 gap",
+        "09:03:41-09:04:41 walk 0.75",
+    ]
+    assert timeline.totals() == {"walk": 60.5, "sit": 60, GAP: 30}
+
+
+def test_every_format_holds_every_bout(timeline: Timeline, tmp_path: Path) -> None:
+    csv = pl.read_csv(timeline.save(tmp_path / "t.csv"))
+    parquet = pl.read_parquet(timeline.save(tmp_path / "t.parquet"))
+    rows = json.loads(timeline.save(tmp_path / "t.json").read_text())
+    assert csv["activity"].to_list() == parquet["activity"].to_list() == ["sit", "gap", "walk"]
+    assert [row["end"] for row in rows] == [60, 90, 150.5] == parquet["end"].to_list()
+    assert rows[2]["start_time"] == "2026-03-01T09:03:41+00:00"
+    assert timeline.save(tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_unknown_format_is_refused_and_nothing_written(timeline: Timeline, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=".csv, .json, .parquet, .png"):
+        timeline.save(tmp_path / "t.docx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(timeline: Timeline, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text("old")
+    broken = Timeline((Bout(0, 1, {1}, 0.5),))  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        broken.save(path)
+    assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_place_that_cannot_be_written(timeline: Timeline, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        timeline.save(tmp_path / "file" / "t.csv")

@@ -1,0 +1,181 @@
+"""Training is repeatable, resumable, interruptible, and never peeks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ambulo import train
+from ambulo.errors import TrainingError
+from ambulo.recording import triads
+from ambulo.training import Options, fit, rotate, split_people
+from ambulo.windows import Windows
+
+
+class Tiny(nn.Module):
+    """A network that trains in no time."""
+
+    def __init__(self, channels: int, length: int, classes: int, *, hidden: int = 8) -> None:
+        super().__init__()
+        self.dense = nn.Linear(2 * channels, hidden)
+        self.drop = nn.Dropout(0.2)
+        self.head = nn.Linear(hidden, classes)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.drop(torch.relu(self.dense(torch.cat([x.mean(1), x.std(1)], 1))))
+        return out
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.head(self.features(x))
+        return out
+
+
+def weights(fitted: Any) -> list[torch.Tensor]:
+    return [value.clone() for value in fitted.network.state_dict().values()]
+
+
+def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_seed_decides_everything(synthetic: Windows) -> None:
+    options = Options(epochs=3, rotate=10)
+    first, again = (fit(Tiny, synthetic, options, seed=4) for _ in range(2))
+    other = fit(Tiny, synthetic, options, seed=5)
+    assert same(weights(first), weights(again)) and first.history == again.history
+    assert not same(weights(first), weights(other))
+
+
+def test_it_learns(synthetic: Windows) -> None:
+    fitted = fit(Tiny, synthetic, Options(epochs=15, learning_rate=0.01))
+    assert fitted.history[-1]["loss"] < 0.7 * fitted.history[0]["loss"]
+    assert max(row["validation_accuracy"] for row in fitted.history) > 0.4
+
+
+def test_validation_is_whole_people(synthetic: Windows) -> None:
+    for seed in range(5):
+        kept, held = split_people(synthetic, 0.3, seed)
+        assert held.people and not set(kept.people) & set(held.people)
+        assert len(kept) + len(held) == len(synthetic)
+
+
+def test_scaling_sees_training_people_only(synthetic: Windows) -> None:
+    kept, held = split_people(synthetic, 0.15, 0)
+    fitted = fit(Tiny, synthetic, Options(epochs=1))
+    expected = kept.values.reshape(-1, 6).mean(0)
+    assert np.allclose(fitted.network.scaling.shift, expected, atol=1e-3)
+    wild = synthetic.values.copy()
+    wild[np.isin(synthetic.subjects, held.people)] *= 100
+    again = fit(Tiny, replace(synthetic, values=wild), Options(epochs=1))
+    assert torch.equal(again.network.scaling.scale, fitted.network.scaling.scale)
+
+
+def test_minmax_scales_to_the_unit_interval(synthetic: Windows) -> None:
+    fitted = fit(Tiny, synthetic, Options(epochs=1, scaling="minmax", validation=0))
+    scaled = fitted.network.scaling(torch.as_tensor(synthetic.values))
+    assert float(scaled.min()) == pytest.approx(0, abs=1e-5)
+    assert float(scaled.max()) == pytest.approx(1, abs=1e-5)
+
+
+def test_best_weights_are_those_of_the_best_validation_epoch(synthetic: Windows) -> None:
+    fitted = fit(Tiny, synthetic, Options(epochs=12, learning_rate=0.3, patience=3))
+    losses = [row["validation_loss"] for row in fitted.history]
+    assert fitted.best_epoch == int(np.argmin(losses))
+    assert len(losses) <= fitted.best_epoch + 4
+
+
+def test_without_validation_all_epochs_run(synthetic: Windows) -> None:
+    fitted = fit(Tiny, synthetic, Options(epochs=4, validation=0))
+    assert len(fitted.history) == 4 and fitted.best_epoch == 3 and not fitted.validation_people
+
+
+class Break(Exception):
+    """Stops a run from outside, as a power cut would."""
+
+
+def test_a_broken_run_goes_on_as_if_unbroken(synthetic: Windows, tmp_path: Path) -> None:
+    options, path = Options(epochs=5, rotate=5), tmp_path / "run.ckpt"
+    whole = fit(Tiny, synthetic, options)
+
+    def stop(row: dict[str, float]) -> None:
+        if row["epoch"] == 2:
+            raise Break
+
+    with pytest.raises(Break):
+        fit(Tiny, synthetic, options, checkpoint=path, report=stop)
+    resumed = fit(Tiny, synthetic, options, checkpoint=path)
+    assert same(weights(resumed), weights(whole)) and resumed.history == whole.history
+
+
+def test_foreign_and_damaged_checkpoints_are_refused(synthetic: Windows, tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    fit(Tiny, synthetic, Options(epochs=1), checkpoint=path)
+    with pytest.raises(TrainingError, match="another model, data set, option or seed"):
+        fit(Tiny, synthetic, Options(epochs=1), checkpoint=path, seed=1)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(TrainingError, match="not a checkpoint"):
+        fit(Tiny, synthetic, Options(epochs=1), checkpoint=path)
+
+
+def test_interrupt_keeps_the_best_so_far(synthetic: Windows) -> None:
+    def interrupt(row: dict[str, float]) -> None:
+        if row["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    recognizer = train(Tiny, synthetic, epochs=10, report=interrupt)
+    assert recognizer.card["interrupted"] and recognizer.card["epochs"].startswith("2,")
+
+
+def test_balanced_weights_lift_the_rare_activity(synthetic: Windows) -> None:
+    rng = np.random.default_rng(0)
+    rare = synthetic[(synthetic.labels != 0) | (rng.random(len(synthetic)) < 0.05)]
+    recall = {}
+    for kind in ("none", "balanced"):
+        fitted = fit(
+            Tiny, rare, Options(epochs=40, learning_rate=0.01, class_weight=kind, validation=0)
+        )
+        x = torch.as_tensor(rare.values[rare.labels == 0])
+        recall[kind] = float((fitted.network(x).argmax(1) == 0).float().mean())
+    assert recall["balanced"] > recall["none"]
+
+
+def test_rotation_turns_all_sensors_alike_and_keeps_lengths(synthetic: Windows) -> None:
+    x = torch.as_tensor(synthetic.values[:10])
+    turned = rotate(x, triads(synthetic.channels), 20.0, torch.Generator().manual_seed(0))
+    for triad in ([0, 1, 2], [3, 4, 5]):
+        assert torch.allclose(
+            turned[:, :, triad].norm(dim=2), x[:, :, triad].norm(dim=2), atol=1e-3
+        )
+    dots = [(v[:, :, :3] * v[:, :, 3:]).sum(2) for v in (x, turned)]
+    assert torch.allclose(*dots, atol=1e-2) and not torch.allclose(x, turned, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"epoch": 3}, "unknown training options epoch: choose from epochs"),
+        ({"scaling": "robust"}, "scaling must be one of standard, minmax, none"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
+        ({"sizes": {"depth": 3}}, "cannot be built"),
+    ],
+)
+def test_wrong_options_are_refused(synthetic: Windows, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        train(Tiny, synthetic, **options)
+
+
+def test_one_person_cannot_validate(synthetic: Windows) -> None:
+    with pytest.raises(TrainingError, match="give more people, or validation=0"):
+        train(Tiny, synthetic.of(["1"]))
+
+
+def test_unknown_model_names_the_known(synthetic: Windows) -> None:
+    with pytest.raises(TrainingError, match="choose from lstm, gru"):
+        train("transformer", synthetic)
