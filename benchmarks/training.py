@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from ambulo.models import MODELS, convolutional, model_class
+from ambulo.models import MODELS, convolutional, fast_gru, model_class
 from ambulo.training import Options, _start, run_epoch
 from ambulo.windows import Windows
 
@@ -34,10 +34,13 @@ def windows() -> Windows:
 
 
 def stock(network: nn.Module) -> nn.Module:
-    """The network with torch's own pooling in the place of Ambulo's."""
+    """The network with torch's own pooling and GRU in the place of Ambulo's."""
     for name, child in network.named_children():
         if isinstance(child, convolutional.Halve):
             setattr(network, name, nn.MaxPool1d(2))
+        elif isinstance(child, fast_gru.GRU):
+            sizes = (child.input_size, child.hidden_size, child.num_layers)
+            setattr(network, name, nn.GRU(*sizes, dropout=child.dropout, batch_first=True))
         stock(child)
     return network
 

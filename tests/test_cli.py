@@ -47,7 +47,7 @@ def test_train_export_predict_describe(folder: Path) -> None:
     assert len(run.stdout.splitlines()) == len(pl.read_csv(folder / "t.csv"))
     assert json.loads(ambulo("predict", "waist.ambulo", "p7.csv", "--json", cwd=folder).stdout)
     text = ambulo("describe", "waist.ambulo", cwd=folder).stdout
-    assert "6 people" in text and "hidden 32" in text
+    assert "1, 2, 3, 4, 5, 6" in text and "hidden 32" in text
     assert json.loads(ambulo("describe", "waist.ambulo", "--json", cwd=folder).stdout)["seed"] == 0
 
 

@@ -253,7 +253,9 @@ def _training_people(windows: Windows, people: str) -> list[str]:
 @app.command()
 def evaluate(
     dataset: str,
-    model: Annotated[str, typer.Option(help="Its name; see the README.")] = "cnn-lstm",
+    model: Annotated[
+        str, typer.Option(help="Its name, or a recognizer file to test on people it never saw.")
+    ] = "cnn-lstm",
     protocol: Annotated[
         str, typer.Option(help="official, loso, groups:K or people:1,2.")
     ] = "official",
@@ -276,8 +278,9 @@ def evaluate(
     import ambulo
 
     windows = _windows(dataset, data, activities, device, channels, seconds, overlap)
+    tested = ambulo.Recognizer.load(model) if model.endswith(".ambulo") else model
     result = ambulo.evaluate(
-        model, windows, protocol=protocol, seeds=seeds, workers=workers, **_options(set_)
+        tested, windows, protocol=protocol, seeds=seeds, workers=workers, **_options(set_)
     )
     if report is not None:
         from ambulo.report import write_evaluation

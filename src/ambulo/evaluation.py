@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ambulo.errors import EvaluationError
 from ambulo.progress import Advance, bar
+from ambulo.recognizer import Recognizer
 from ambulo.training import Fit, Options, fit, make_options, predict_logits, to_device
 from ambulo.windows import Windows
 
@@ -240,12 +241,16 @@ def evaluate(
 ) -> Evaluation:
     """Train and test `model` under a protocol, once for each fold and seed.
 
+    A trained Recognizer is tested as it is, on the people that its card does not name.
+
     In each fold, scaling, early stopping and calibration see training people only, and the test
     people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; `workers`
     processes share the work (default: one a core). Raises EvaluationError for an unknown protocol.
     """
     chosen = make_options(options)
     windows = windows.labelled()
+    if isinstance(model, Recognizer):
+        return _of_recognizer(model, windows)
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not seeds:
         raise EvaluationError("at least one seed is needed")
@@ -276,6 +281,44 @@ def evaluate(
         options=asdict(chosen),
         histories=histories,
         data={k: v for k, v in windows.describe().items() if k != "people"},
+    )
+
+
+SAME_PEOPLE = {"uci-har": "hapt"}
+"""Data sets that show the people of another one, under the same names."""
+
+
+def _of_recognizer(recognizer: Recognizer, windows: Windows) -> Evaluation:
+    """Test a recognizer on the people it was not trained on."""
+    card = recognizer.card
+    family = [SAME_PEOPLE.get(name, name) for name in (str(card.get("data")), windows.source)]
+    seen = card.get("people", []) if family[0] == family[1] else []
+    test = windows[~np.isin(windows.subjects, seen)]
+    if not len(test):
+        raise EvaluationError(
+            f"the recognizer was trained on all of these people ({', '.join(windows.people)}): "
+            "a score on them would mean nothing; test it on others"
+        )
+    if (test.activities, test.channels) != (recognizer.activities, recognizer.windowing.channels):
+        raise EvaluationError(
+            f"the recognizer decides between {', '.join(recognizer.activities)} from "
+            f"{', '.join(recognizer.windowing.channels or ())}; these windows have "
+            f"{', '.join(test.activities)} and {', '.join(test.channels)}: load the same"
+        )
+    people = tuple(test.people)
+    return Evaluation(
+        dataset=windows.source,
+        model=str(recognizer.network.get("model")),
+        protocol=f"people:{','.join(people)}",
+        seeds=(card.get("seed", 0),),
+        activities=test.activities,
+        people=people,
+        folds=(Fold("unseen people", tuple(card.get("people", [])), people),),
+        confusion=_count(test, people, recognizer.logits(test.values).argmax(1))[None],
+        windows={"train": int(card.get("windows", 0)), "test": len(test)},
+        options=card.get("options", {}),
+        histories=[card.get("history", [])],
+        data={k: v for k, v in test.describe().items() if k != "people"},
     )
 
 
@@ -352,13 +395,17 @@ def _one(
     seed, fold = job
     fitted = fit(model, windows.of(fold.train), options, seed=seed, report=report)
     test = windows.of(fold.test)
-    decided = _decide(fitted, test)
+    return _count(test, fold.test, _decide(fitted, test)), fitted.history
+
+
+def _count(windows: Windows, people: Sequence[str], decided: Array) -> Array:
+    """Confusion matrices `(people, classes, classes)` of decisions on labelled windows."""
     classes = len(windows.activities)
-    counts = np.zeros((len(fold.test), classes, classes), np.int64)
-    who = np.searchsorted(np.sort(fold.test), test.subjects)
-    order = np.argsort(fold.test)
-    np.add.at(counts, (order[who], test.labels, decided), 1)
-    return counts, fitted.history
+    counts = np.zeros((len(people), classes, classes), np.int64)
+    rows = {person: row for row, person in enumerate(people)}
+    who = np.array([rows[str(person)] for person in windows.subjects], np.int64)
+    np.add.at(counts, (who, windows.labels, decided), 1)
+    return counts
 
 
 def _decide(fitted: Fit, windows: Windows) -> Array:

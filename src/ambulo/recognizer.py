@@ -205,17 +205,16 @@ class Recognizer:
 
     def describe(self) -> str:
         """The card in plain words."""
-        w, card = self.windowing, self.card
-        lines = [
-            f"recognises  {', '.join(self.activities)}",
-            f"from        {', '.join(w.channels or ())}",
-            f"windows     {w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz"
-            + ("" if w.gravity == "keep" else ", without gravity"),
-            f"network     {self.network.get('model')} {self.network.get('sizes') or ''}".rstrip()
-            + f", {len(self.graph) / 1e6:.2f} MB",
-            f"temperature {self.temperature:.3f}",
-        ]
-        return "\n".join(lines + [f"{key:<11} {_plain(value)}" for key, value in card.items()])
+        w, sizes = self.windowing, _plain(self.network.get("sizes", {}))
+        facts = {
+            "recognises": self.activities,
+            "from": w.channels or (),
+            "windows": f"{w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz, gravity {w.gravity}",
+            "network": f"{self.network.get('model')} {sizes} {len(self.graph) / 1e6:.2f} MB",
+            "temperature": self.temperature,
+            **{key: value for key, value in self.card.items() if key != "history"},
+        }
+        return "\n".join(f"{key:<20} {_plain(value)}" for key, value in facts.items())
 
 
 def _plain(value: Any) -> str:

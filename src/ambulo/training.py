@@ -407,7 +407,7 @@ def card(windows: Windows, fitted: Fit, options: Options, seed: int) -> dict[str
     last = fitted.history[fitted.best_epoch]
     return {
         "data": windows.source,
-        "people": f"{len(windows.people)} people: {', '.join(windows.people)}",
+        "people": windows.people,
         "windows": len(windows),
         "validation people": fitted.validation_people,
         "validation accuracy": last.get("validation_accuracy"),
@@ -419,6 +419,7 @@ def card(windows: Windows, fitted: Fit, options: Options, seed: int) -> dict[str
         "versions": {name: version(name) for name in ("ambulo", "torch", "numpy")}
         | {"python": platform.python_version()},
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "history": fitted.history,
         "terms": windows.terms,
         "citation": windows.citation,
     }

@@ -25,7 +25,8 @@ def dataset_info(name: str) -> DatasetInfo:
     """The facts of a data set. Raises DatasetError for a name that is not in `DATASETS`."""
     if name not in DATASETS:
         raise DatasetError(f"there is no data set '{name}': choose from {', '.join(DATASETS)}")
-    return DATASETS[name].INFO
+    info: DatasetInfo = DATASETS[name].INFO
+    return info
 
 
 def load_dataset(

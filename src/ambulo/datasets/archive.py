@@ -10,6 +10,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = threading.Lock()  # a tar file has one position, and readers use threads
         try:
             self._open(path)
         except (*_BROKEN, OSError) as error:
@@ -88,16 +90,20 @@ class Archive:
                     raise DatasetError(f"{self.path}: '{name}' would unpack to over 2 GiB: refused")
                 return self._zip.read(name)
             if self._tar is not None:
-                member = self._tar.getmember(name)
-                stream = self._tar.extractfile(member) if member.size <= LARGEST_MEMBER else None
-                if stream is None:
-                    raise DatasetError(f"{self.path}: '{name}' would unpack to over 2 GiB: refused")
-                return stream.read()
+                with self._lock:
+                    return self._read_tar(self._tar, name)
             return (self.path / name).read_bytes()
         except (*_BROKEN, OSError) as error:
             raise DatasetError(
                 f"{self.path}: '{name}' is damaged ({error}): fetch the archive again"
             ) from error
+
+    def _read_tar(self, tar: tarfile.TarFile, name: str) -> bytes:
+        member = tar.getmember(name)
+        stream = tar.extractfile(member) if member.size <= LARGEST_MEMBER else None
+        if stream is None:
+            raise DatasetError(f"{self.path}: '{name}' would unpack to over 2 GiB: refused")
+        return stream.read()
 
 
 def _files(archive: zipfile.ZipFile) -> list[str]:

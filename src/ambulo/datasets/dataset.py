@@ -22,7 +22,8 @@ class DatasetInfo:
     `groupings` name ways to choose and merge activities, each a map from the authors' label (in
     Ambulo's spelling) to the one used; the first is the default. `groups` name sets of channels.
     `devices` are alternatives to load, as "watch" or "phone", the first by default.
-    `files` are the names its archive or folder goes by; `people` is the published number.
+    `files` are the names its archive or folder goes by, first that of a download from `url`;
+     `people` is the published number.
     """
 
     name: str

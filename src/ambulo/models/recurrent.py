@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from ambulo.models import fast_gru
+
 
 class LSTM(nn.Module):
     """Two LSTM layers of 64, the last step into FC 128 - ReLU - FC (the `uci-recurrent` system)."""
@@ -44,4 +46,4 @@ class LSTM(nn.Module):
 class GRU(LSTM):
     """The same network with GRU cells (Cho et al. 2014)."""
 
-    cell = nn.GRU
+    cell = fast_gru.GRU
