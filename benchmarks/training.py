@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from ambulo.models import MODELS, convolutional, fast_gru, model_class
-from ambulo.training import Options, _start, run_epoch
+from ambulo.options import Options
+from ambulo.training import _start, run_epoch
 from ambulo.windows import Windows
 
 BATCH, ROUNDS, WINDOWS = 64, 5, 1500

@@ -30,8 +30,7 @@ def main(folder: Path) -> None:
     windows = dataset.windows()
     learners = windows[~np.isin(windows.subjects, windows.official_test)]
     print(f"1. {windows!r}\n   learning from {len(learners.people)} people …")
-    rotate = 15.0 if dataset.info.name == "hapt" else 0.0
-    recognizer = train("cnn-lstm", learners, epochs=12, rotate=rotate)
+    recognizer = train("cnn-lstm", learners, epochs=12)
     file = recognizer.save(folder / "waist.ambulo")
 
     scores = evaluate(recognizer, windows)

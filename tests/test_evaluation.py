@@ -12,8 +12,9 @@ from test_training import Tiny
 
 from ambulo import evaluate
 from ambulo.errors import EvaluationError
-from ambulo.evaluation import Evaluation, folds
+from ambulo.protocols import folds
 from ambulo.report import write_evaluation
+from ambulo.scores import Evaluation
 from ambulo.windows import Windows
 
 

@@ -13,8 +13,9 @@ from torch import nn
 
 from ambulo import train
 from ambulo.errors import TrainingError
+from ambulo.options import Options
 from ambulo.recording import triads
-from ambulo.training import Options, fit, rotate, split_people
+from ambulo.training import fit, rotate, split_people
 from ambulo.windows import Windows
 
 

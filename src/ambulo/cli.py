@@ -14,7 +14,7 @@ from ambulo.errors import AmbuloError
 
 if TYPE_CHECKING:
     from ambulo.datasets import Dataset
-    from ambulo.evaluation import Evaluation
+    from ambulo.scores import Evaluation
     from ambulo.windows import Windows
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""Evaluation on people that training never saw: protocols, scores, intervals over people."""
+"""Evaluation: train and test under a protocol, on people that training never saw."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict
 from queue import Empty
 from typing import Any
 
@@ -16,217 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import EvaluationError
+from ambulo.options import Options, make_options
 from ambulo.progress import Advance, bar
+from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer
-from ambulo.training import Fit, Options, fit, make_options, predict_logits, to_device
+from ambulo.scores import Evaluation
+from ambulo.training import Fit, fit, predict_logits, say, to_device
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
-
-DRAWS = 2000
-"""Bootstrap samples of people behind every interval."""
-LEVEL = 0.95
-"""Coverage of the intervals."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """The people of a training and of a test set; nobody is in both."""
-
-    name: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-
-
-def _official(windows: Windows, argument: str) -> list[Fold]:
-    test = [person for person in windows.people if person in windows.official_test]
-    if not test:
-        raise EvaluationError(
-            f"'{windows.source}' has no official split: use loso, groups:K or people:1,2"
-        )
-    return [_fold("official", windows.people, test)]
-
-
-def _loso(windows: Windows, argument: str) -> list[Fold]:
-    return [_fold(person, windows.people, [person]) for person in windows.people]
-
-
-def _groups(windows: Windows, argument: str) -> list[Fold]:
-    """People in natural order are dealt to K groups like cards: person i goes to group i mod K."""
-    people = windows.people
-    if not argument.isdigit() or not 2 <= int(argument) <= len(people):
-        raise EvaluationError(
-            f"groups:K needs K from 2 to the number of people, {len(people)}, got '{argument}'"
-        )
-    k = int(argument)
-    return [_fold(f"group {g + 1}", people, people[g::k]) for g in range(k)]
-
-
-def _people(windows: Windows, argument: str) -> list[Fold]:
-    test = [person.strip() for person in argument.split(",") if person.strip()]
-    unknown = [person for person in test if person not in windows.people]
-    if unknown or not test:
-        raise EvaluationError(
-            f"people:… names {', '.join(unknown) or 'nobody'}: choose from "
-            + ", ".join(windows.people)
-        )
-    return [_fold(argument, windows.people, test)]
-
-
-PROTOCOLS: dict[str, Callable[[Windows, str], list[Fold]]] = {
-    "official": _official,
-    "loso": _loso,
-    "groups": _groups,
-    "people": _people,
-}
-"""How people are split: the published split, each alone, K groups, or the people named."""
-
-
-def _fold(name: str, people: Sequence[str], test: Sequence[str]) -> Fold:
-    train = tuple(person for person in people if person not in test)
-    if not train:
-        raise EvaluationError(
-            f"protocol leaves nobody to train on: all people are tested in '{name}'"
-        )
-    return Fold(name, train, tuple(test))
-
-
-def folds(windows: Windows, protocol: str) -> list[Fold]:
-    """The folds of a protocol: "official", "loso", "groups:K" or "people:1,2"."""
-    name, _, argument = protocol.partition(":")
-    if name not in PROTOCOLS:
-        raise EvaluationError(
-            f"there is no protocol '{protocol}': choose official, loso, groups:K or people:1,2"
-        )
-    return PROTOCOLS[name](windows, argument)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Test decisions counted by seed and person, and every score that follows from them.
-
-    `confusion` `(seeds, people, activities, activities)` counts windows: the true activity in rows,
-    the decided one in columns.
-    """
-
-    dataset: str
-    model: str
-    protocol: str
-    seeds: tuple[int, ...]
-    activities: tuple[str, ...]
-    people: tuple[str, ...]
-    folds: tuple[Fold, ...]
-    confusion: Array
-    windows: dict[str, int]
-    options: dict[str, Any]
-    histories: list[list[dict[str, float]]] = field(repr=False)
-    data: dict[str, Any] = field(repr=False)
-
-    def accuracy(self) -> dict[str, float]:
-        """Share of right windows, the mean over seeds, with its interval over people."""
-        return self._summary(_accuracy)
-
-    def macro_f1(self) -> dict[str, float]:
-        """F1 averaged over activities; `folds` is the mean of the folds' own macro-F1."""
-        return self._summary(_macro_f1) | {"folds": float(np.mean(self._fold_f1()))}
-
-    def _summary(self, score: Callable[[Array], Array]) -> dict[str, float]:
-        each = score(self.confusion.sum(axis=1))
-        rng = np.random.default_rng(0)
-        n = len(self.people)
-        draws = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
-        sampled = np.tensordot(draws, self.confusion.sum(axis=0), axes=1)
-        low, high = np.quantile(score(sampled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return {
-            "mean": float(each.mean()),
-            "low": float(low),
-            "high": float(high),
-            "seeds_std": float(each.std()),
-        }
-
-    def _fold_f1(self) -> list[float]:
-        out = []
-        for fold in self.folds:
-            rows = [self.people.index(person) for person in fold.test]
-            out.extend(_macro_f1(self.confusion[:, rows].sum(axis=1)).tolist())
-        return out
-
-    def per_person(self) -> dict[str, dict[str, float]]:
-        """Accuracy, macro-F1 over the activities the person did, and windows of everyone tested."""
-        total = self.confusion.sum(axis=0)
-        return {
-            person: {
-                "accuracy": float(_accuracy(total[i])),
-                "macro_f1": float(_macro_f1(total[i])),
-                "windows": int(total[i].sum()) // len(self.seeds),
-            }
-            for i, person in enumerate(self.people)
-        }
-
-    def per_class(self) -> dict[str, dict[str, float]]:
-        """Precision, recall, F1 and windows of each activity, over all people and seeds."""
-        total = self.confusion.sum(axis=(0, 1))
-        right = np.diag(total)
-        truth, decided = total.sum(axis=1), total.sum(axis=0)
-        return {
-            activity: {
-                "precision": float(right[i] / max(decided[i], 1)),
-                "recall": float(right[i] / max(truth[i], 1)),
-                "f1": float(2 * right[i] / max(truth[i] + decided[i], 1)),
-                "windows": int(truth[i]) // len(self.seeds),
-            }
-            for i, activity in enumerate(self.activities)
-        }
-
-    def worst_person(self) -> dict[str, Any]:
-        """The person with the lowest accuracy over all seeds."""
-        scores = self.per_person()
-        worst = min(scores, key=lambda person: scores[person]["accuracy"])
-        return {"id": worst, "accuracy": scores[worst]["accuracy"]}
-
-    def to_dict(self) -> dict[str, Any]:
-        """One object that JSON can hold, with protocol, seeds, people and every score."""
-        train = sorted({person for fold in self.folds for person in fold.train}, key=_order)
-        return {
-            "dataset": self.dataset,
-            "model": self.model,
-            "protocol": self.protocol,
-            "seeds": list(self.seeds),
-            "windows": self.windows,
-            "people": {"train": train, "test": list(self.people)},
-            "accuracy": self.accuracy(),
-            "macro_f1": self.macro_f1(),
-            "worst_person": self.worst_person(),
-            "per_person": self.per_person(),
-            "per_class": self.per_class(),
-            "activities": list(self.activities),
-            "confusion": self.confusion.sum(axis=(0, 1)).tolist(),
-            "folds": [asdict(fold) for fold in self.folds],
-            "interval": f"{LEVEL:.0%} bootstrap over people, {DRAWS} draws",
-            "options": self.options,
-            "data": self.data,
-            "versions": {name: version(name) for name in ("ambulo", "torch", "numpy")},
-            "histories": self.histories,
-        }
-
-
-def _order(person: str) -> tuple[int, str]:
-    return (len(person), person) if person.isdigit() else (99, person)
-
-
-def _accuracy(confusion: Array) -> Array:
-    """Accuracy of confusion matrices `(…, classes, classes)`."""
-    right = np.trace(confusion, axis1=-2, axis2=-1)
-    return np.asarray(right / np.maximum(confusion.sum(axis=(-2, -1)), 1))
-
-
-def _macro_f1(confusion: Array) -> Array:
-    """F1 averaged over the classes that occur, of confusion matrices `(…, classes, classes)`."""
-    right = np.diagonal(confusion, axis1=-2, axis2=-1)
-    truth, decided = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    f1 = 2 * right / np.maximum(truth + decided, 1)
-    occurs = truth > 0
-    return np.asarray((f1 * occurs).sum(axis=-1) / np.maximum(occurs.sum(axis=-1), 1))
 
 
 def evaluate(
@@ -247,7 +44,7 @@ def evaluate(
     people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; `workers`
     processes share the work (default: one a core). Raises EvaluationError for an unknown protocol.
     """
-    chosen = make_options(options)
+    chosen = make_options(options, windows)
     windows = windows.labelled()
     if isinstance(model, Recognizer):
         return _of_recognizer(model, windows)
@@ -339,7 +136,7 @@ def _run(
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers == 1:
         for k, job in enumerate(jobs):
-            yield k, *_one(model, windows, options, job, lambda row: advance(share, _say(row)))
+            yield k, *_one(model, windows, options, job, lambda row: advance(share, say(row)))
         return
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
@@ -350,7 +147,7 @@ def _run(
         }
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            _drain(queue, lambda row: advance(share, _say(row)))
+            _drain(queue, lambda row: advance(share, say(row)))
             for future in done:
                 yield waiting.pop(future), *future.result()
     finally:
@@ -378,10 +175,6 @@ def _drain(queue: Any, report: Callable[[dict[str, float]], None]) -> None:
             report(queue.get_nowait())
         except Empty:
             return
-
-
-def _say(row: dict[str, float]) -> str:
-    return f"epoch {row['epoch'] + 1:.0f}, loss {row['loss']:.3f}"
 
 
 def _one(

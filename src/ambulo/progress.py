@@ -11,8 +11,11 @@ Advance = Callable[[float, str], None]
 
 
 @contextmanager
-def bar(title: str, *, show: bool | None = None) -> Iterator[Advance]:
-    """A bar with the time left; `show` None shows it if standard error is a terminal."""
+def bar(title: str, *, show: bool | None = None, known: bool = True) -> Iterator[Advance]:
+    """A bar with the time left; `show` None shows it if standard error is a terminal.
+
+    With `known` False nobody can say how much is left, and the bar only moves.
+    """
     if not (sys.stderr.isatty() if show is None else show):
         yield lambda share, text: None
         return
@@ -26,7 +29,7 @@ def bar(title: str, *, show: bool | None = None) -> Iterator[Advance]:
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(title, total=1.0, text="")
+        task = shown.add_task(title, total=1.0 if known else None, text="")
 
         def advance(share: float, text: str) -> None:
             shown.update(task, advance=share, text=text)

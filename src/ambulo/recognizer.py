@@ -209,7 +209,8 @@ class Recognizer:
         facts = {
             "recognises": self.activities,
             "from": w.channels or (),
-            "windows": f"{w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz, gravity {w.gravity}",
+            "windows": f"{w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz, "
+            f"gravity {w.gravity}",
             "network": f"{self.network.get('model')} {sizes} {len(self.graph) / 1e6:.2f} MB",
             "temperature": self.temperature,
             **{key: value for key, value in self.card.items() if key != "history"},

@@ -10,8 +10,8 @@ import numpy as np
 
 from ambulo.datasets import Dataset
 from ambulo.errors import MissingExtraError
-from ambulo.evaluation import Evaluation
 from ambulo.recording import Channel
+from ambulo.scores import Evaluation
 from ambulo.timeline import write_whole
 
 if TYPE_CHECKING:

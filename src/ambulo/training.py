@@ -21,7 +21,9 @@ from torch.nn import functional as F
 from ambulo import checkpoint as checkpoints
 from ambulo.errors import TrainingError
 from ambulo.models import model_class
-from ambulo.models.scaling import SCALINGS, Scaled
+from ambulo.models.scaling import Scaled
+from ambulo.options import Options, make_options
+from ambulo.progress import bar
 from ambulo.recognizer import Recognizer
 from ambulo.recording import triads
 from ambulo.signals import rotation_matrices
@@ -29,55 +31,6 @@ from ambulo.timeline import write_whole
 from ambulo.windows import Windows
 
 Report = Callable[[dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to train.
-
-    `validation` is the share of training people kept aside for early stopping, calibration and
-    nothing else (0: nobody; then all `epochs` run and the last weights count). `class_weight` is
-    "none" or "balanced"; `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
-    frame by a random rotation vector with this many degrees of deviation per axis; `precision` is
-    "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm.
-    """
-
-    epochs: int = 30
-    batch: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    patience: int = 8
-    validation: float = 0.15
-    scaling: str = "standard"
-    class_weight: str = "none"
-    schedule: str = "cosine"
-    clip: float = 1.0
-    rotate: float = 0.0
-    device: str = "auto"
-    precision: str = "auto"
-    sizes: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, item in Options.__dataclass_fields__.items():
-            value = getattr(self, name)
-            kind = {"float": (int, float), "int": int, "str": str}.get(str(item.type), dict)
-            if not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
-                raise TrainingError(f"{name} must be of type {item.type}, got {value!r}")
-        allowed = {
-            "scaling": SCALINGS,
-            "class_weight": ("none", "balanced"),
-            "schedule": ("cosine", "constant"),
-            "precision": ("auto", "float32", "bfloat16"),
-        }
-        for name, choices in allowed.items():
-            if getattr(self, name) not in choices:
-                raise TrainingError(
-                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
-                )
-        if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
-            raise TrainingError(
-                "epochs must be at least 1, batch 2, and validation from 0 to below 1"
-            )
 
 
 @dataclass(frozen=True)
@@ -112,18 +65,27 @@ def train(
     seed: int = 0,
     report: Report | None = None,
     checkpoint: str | Path | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Recognizer:
     """Train `model`, a name of `MODELS` or a class, on all people of `windows`.
 
-    `options` are those of `Options`. With `checkpoint`, every epoch is kept there and a broken-off
-    run goes on from it. Ctrl-C ends training and gives the best weights so far. Raises
-    TrainingError where data or options do not fit.
+    `options` are those of `Options`. With `checkpoint`, every epoch is kept there and a run that
+    broke off goes on from it; `report` is called with every epoch's row of the history. Ctrl-C ends
+    training and gives the best weights so far. Raises TrainingError where data or options do not
+    fit.
     """
-    chosen = make_options(options)
+    chosen = make_options(options, windows)
     windows = windows.labelled()
-    fitted = fit(model, windows, chosen, seed=seed, report=report, checkpoint=checkpoint)
     name = model if isinstance(model, str) else model.__name__
+    with bar(f"training {name}", show=progress) as advance:
+
+        def both(row: dict[str, float]) -> None:
+            advance(1 / chosen.epochs, say(row))
+            if report:
+                report(row)
+
+        fitted = fit(model, windows, chosen, seed=seed, report=both, checkpoint=checkpoint)
     return Recognizer.from_network(
         fitted.network,
         windows,
@@ -134,15 +96,12 @@ def train(
     )
 
 
-def make_options(options: dict[str, Any]) -> Options:
-    """Options from keyword arguments; TrainingError for a name that is none."""
-    unknown = set(options) - set(Options.__dataclass_fields__)
-    if unknown:
-        raise TrainingError(
-            f"unknown training options {', '.join(sorted(unknown))}: choose from "
-            f"{', '.join(Options.__dataclass_fields__)}"
-        )
-    return Options(**options)
+def say(row: dict[str, float]) -> str:
+    """An epoch's row of the history in words."""
+    text = f"epoch {row['epoch'] + 1:.0f}, loss {row['loss']:.3f}"
+    if "validation_accuracy" in row:
+        text += f", {100 * row['validation_accuracy']:.1f} % right on validation people"
+    return text
 
 
 def fit(
@@ -212,7 +171,9 @@ def run_epoch(
             values = rotate(values, axes, options.rotate, state.generator)
         with _precision(options, x.device):
             logits = state.network(values)
-        loss = F.cross_entropy(logits.float(), y[index], weight=weights)
+        loss = F.cross_entropy(
+            logits.float(), y[index], weight=weights, label_smoothing=options.smoothing
+        )
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)

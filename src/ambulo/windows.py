@@ -184,7 +184,8 @@ class Windows:
     `values` `(windows, length, channels)` float32; `labels` `(windows,)` are positions in
     `activities`, UNLABELLED or TRANSITION; `subjects` and `recordings` name the wearer and the
     recording; a window's sample span in it is `starts` to `starts + length`; `seconds` is when it
-    starts. `source` names the data set, `official_test` the people of its published test set.
+    starts. `source` names the data set, `official_test` the people of its published test set,
+    `training` the training options that suit the data where none are given.
     """
 
     values: npt.NDArray[np.float32]
@@ -201,6 +202,7 @@ class Windows:
     official_test: tuple[str, ...] = ()
     terms: str = ""
     citation: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:

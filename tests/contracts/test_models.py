@@ -11,8 +11,9 @@ import torch
 from ambulo import MODELS, Recognizer
 from ambulo.models import model_class
 from ambulo.models.scaling import Scaled
+from ambulo.options import Options
 from ambulo.recognizer import softmax
-from ambulo.training import Options, fit
+from ambulo.training import fit
 from ambulo.windows import Windows
 
 PARAMETERS = {"lstm": 61_574, "gru": 48_454, "cnn-lstm": 97_606, "cnn-lstm-attention": 117_926}

@@ -9,6 +9,7 @@ from typing import Any
 
 from ambulo.datasets import archive
 from ambulo.errors import DatasetError
+from ambulo.progress import bar
 from ambulo.recording import Interval, Recording
 from ambulo.windows import Windowing, Windows
 
@@ -24,6 +25,7 @@ class DatasetInfo:
     `devices` are alternatives to load, as "watch" or "phone", the first by default.
     `files` are the names its archive or folder goes by, first that of a download from `url`;
      `people` is the published number.
+    `training` are training options that suit the data, chosen on its training people.
     """
 
     name: str
@@ -42,6 +44,7 @@ class DatasetInfo:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     official_test: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
     remarks: str = ""
 
     def grouping(self, name: str | None) -> dict[str, str]:
@@ -139,6 +142,7 @@ class Dataset:
             official_test=info.official_test,
             terms=info.terms,
             citation=info.citation,
+            training=dict(info.training),
             notes=self.notes,
         )
 
@@ -191,7 +195,8 @@ def load_recordings(name: str, path: Path, read: Reader) -> tuple[tuple[Recordin
     if kept is not None:
         arrays, notes = kept
         return tuple(archive.unpack(arrays, notes.pop("recordings"))), notes
-    recordings, notes = read(archive.Archive(path))
+    with bar(f"reading {name}", known=False):
+        recordings, notes = read(archive.Archive(path))
     if not recordings:
         raise DatasetError(f"{path}: no recording of data set '{name}' was found in it")
     arrays, rows = archive.pack(recordings)

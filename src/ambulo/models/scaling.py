@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SCALINGS = ("standard", "minmax", "none")
-
 
 class Scaling(nn.Module):
     """`(x - shift) · scale` for each channel; fitted once, on training people, then constant."""
@@ -33,7 +31,7 @@ class Scaling(nn.Module):
             self.shift.copy_(low)
             self.scale.copy_(1 / (high - low).clamp_min(1e-6))
         elif kind != "none":
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {kind!r}")
+            raise ValueError(f"scaling must be standard, minmax or none, got {kind!r}")
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale `(batch, length, channels)`."""

@@ -1,0 +1,76 @@
+"""Training options: what they mean, their defaults, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ambulo.errors import TrainingError
+from ambulo.windows import Windows
+
+SCALINGS = ("standard", "minmax", "none")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train.
+
+    `validation` is the share of training people kept aside for early stopping, calibration and
+    nothing else (0: nobody; then all `epochs` run and the last weights count). `class_weight` is
+    "none" or "balanced"; `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
+    frame by a random rotation vector with this many degrees of deviation per axis; `precision` is
+    "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of
+    a label that goes to the other activities.
+    """
+
+    epochs: int = 30
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    patience: int = 8
+    validation: float = 0.15
+    scaling: str = "standard"
+    class_weight: str = "none"
+    schedule: str = "cosine"
+    clip: float = 1.0
+    smoothing: float = 0.0
+    rotate: float = 0.0
+    device: str = "auto"
+    precision: str = "auto"
+    sizes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, item in Options.__dataclass_fields__.items():
+            value = getattr(self, name)
+            kind = {"float": (int, float), "int": int, "str": str}.get(str(item.type), dict)
+            if not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
+                raise TrainingError(f"{name} must be of type {item.type}, got {value!r}")
+        allowed = {
+            "scaling": SCALINGS,
+            "class_weight": ("none", "balanced"),
+            "schedule": ("cosine", "constant"),
+            "precision": ("auto", "float32", "bfloat16"),
+        }
+        for name, choices in allowed.items():
+            if getattr(self, name) not in choices:
+                raise TrainingError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
+            raise TrainingError(
+                "epochs must be at least 1, batch 2, and validation from 0 to below 1"
+            )
+
+
+def make_options(options: dict[str, Any], windows: Windows) -> Options:
+    """Options from keyword arguments, else what suits the windows, else the defaults.
+
+    Raises TrainingError for a name that is none.
+    """
+    unknown = set(options) - set(Options.__dataclass_fields__)
+    if unknown:
+        raise TrainingError(
+            f"unknown training options {', '.join(sorted(unknown))}: choose from "
+            f"{', '.join(Options.__dataclass_fields__)}"
+        )
+    return Options(**{**windows.training, **options})

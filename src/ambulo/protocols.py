@@ -1,0 +1,81 @@
+"""Protocols: how people are split into training and test. Nobody is ever on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ambulo.errors import EvaluationError
+from ambulo.windows import Windows
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The people of a training and of a test set; nobody is in both."""
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def _official(windows: Windows, argument: str) -> list[Fold]:
+    test = [person for person in windows.people if person in windows.official_test]
+    if not test:
+        raise EvaluationError(
+            f"'{windows.source}' has no official split: use loso, groups:K or people:1,2"
+        )
+    return [_fold("official", windows.people, test)]
+
+
+def _loso(windows: Windows, argument: str) -> list[Fold]:
+    return [_fold(person, windows.people, [person]) for person in windows.people]
+
+
+def _groups(windows: Windows, argument: str) -> list[Fold]:
+    """People in natural order are dealt to K groups like cards: person i goes to group i mod K."""
+    people = windows.people
+    if not argument.isdigit() or not 2 <= int(argument) <= len(people):
+        raise EvaluationError(
+            f"groups:K needs K from 2 to the number of people, {len(people)}, got '{argument}'"
+        )
+    k = int(argument)
+    return [_fold(f"group {g + 1}", people, people[g::k]) for g in range(k)]
+
+
+def _people(windows: Windows, argument: str) -> list[Fold]:
+    test = [person.strip() for person in argument.split(",") if person.strip()]
+    unknown = [person for person in test if person not in windows.people]
+    if unknown or not test:
+        raise EvaluationError(
+            f"people:… names {', '.join(unknown) or 'nobody'}: choose from "
+            + ", ".join(windows.people)
+        )
+    return [_fold(argument, windows.people, test)]
+
+
+PROTOCOLS: dict[str, Callable[[Windows, str], list[Fold]]] = {
+    "official": _official,
+    "loso": _loso,
+    "groups": _groups,
+    "people": _people,
+}
+"""How people are split: the published split, each alone, K groups, or the people named."""
+
+
+def _fold(name: str, people: Sequence[str], test: Sequence[str]) -> Fold:
+    train = tuple(person for person in people if person not in test)
+    if not train:
+        raise EvaluationError(
+            f"protocol leaves nobody to train on: all people are tested in '{name}'"
+        )
+    return Fold(name, train, tuple(test))
+
+
+def folds(windows: Windows, protocol: str) -> list[Fold]:
+    """The folds of a protocol: "official", "loso", "groups:K" or "people:1,2"."""
+    name, _, argument = protocol.partition(":")
+    if name not in PROTOCOLS:
+        raise EvaluationError(
+            f"there is no protocol '{protocol}': choose official, loso, groups:K or people:1,2"
+        )
+    return PROTOCOLS[name](windows, argument)
