@@ -101,7 +101,7 @@ class Break(Exception):
 
 
 def test_a_broken_run_goes_on_as_if_unbroken(synthetic: Windows, tmp_path: Path) -> None:
-    options, path = Options(epochs=5, rotate=5), tmp_path / "run.ckpt"
+    options, path = Options(epochs=5, rotate=5, average=0.9), tmp_path / "run.ckpt"
     whole = fit(Tiny, synthetic, options)
 
     def stop(row: dict[str, float]) -> None:

@@ -20,7 +20,8 @@ class Options:
     "none" or "balanced"; `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
     frame by a random rotation vector with this many degrees of deviation per axis; `precision` is
     "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of
-    a label that goes to the other activities.
+    a label that goes to the other activities; `average` is the decay per step of a running mean of
+    the weights, which is then what is validated and kept (0: the weights themselves).
     """
 
     epochs: int = 30
@@ -34,6 +35,7 @@ class Options:
     schedule: str = "cosine"
     clip: float = 1.0
     smoothing: float = 0.0
+    average: float = 0.0
     rotate: float = 0.0
     device: str = "auto"
     precision: str = "auto"

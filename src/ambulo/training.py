@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ambulo import checkpoint as checkpoints
 from ambulo.errors import TrainingError
@@ -53,9 +54,15 @@ class _State:
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     generator: torch.Generator
+    average: AveragedModel | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = -1
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network whose weights are validated and kept: the running mean, if there is one."""
+        return self.network if self.average is None else self.average.module
 
 
 def train(
@@ -131,9 +138,7 @@ def fit(
             loss, accuracy = run_epoch(state, training, options, weights, axes)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
-                row["validation_loss"], row["validation_accuracy"] = score(
-                    state.network, *validation
-                )
+                row["validation_loss"], row["validation_accuracy"] = score(state.kept, *validation)
             _remember(state, row, bool(len(held)))
             if checkpoint is not None:
                 _save_checkpoint(state, Path(checkpoint), key)
@@ -179,6 +184,8 @@ def run_epoch(
         nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)
         state.optimizer.step()
         state.schedule.step()
+        if state.average is not None:
+            state.average.update_parameters(state.network)
         total += loss.detach() * len(index)
         right += (logits.detach().argmax(1) == y[index]).sum()
     return float(total) / len(x), float(right) / len(x)
@@ -284,7 +291,11 @@ def _start(
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     else:
         schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
-    return _State(network, optimizer, schedule, torch.Generator().manual_seed(seed))
+    average = None
+    if options.average:
+        mean = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
+    return _State(network, optimizer, schedule, torch.Generator().manual_seed(seed), average)
 
 
 def _class_weights(y: Tensor, classes: int, options: Options) -> Tensor | None:
@@ -306,7 +317,7 @@ def _remember(state: _State, row: dict[str, float], validated: bool) -> None:
     state.history.append(row)
     losses = [past.get("validation_loss", 0.0) for past in state.history]
     if not validated or losses[-1] <= min(losses):
-        state.best = copy.deepcopy(state.network.state_dict())
+        state.best = copy.deepcopy(state.kept.state_dict())
         state.best_epoch = int(row["epoch"])
 
 
@@ -331,6 +342,7 @@ def _save_checkpoint(state: _State, path: Path, key: str) -> None:
     content = {
         "key": key,
         "network": state.network.state_dict(),
+        "average": state.average.state_dict() if state.average else {},
         "optimizer": state.optimizer.state_dict(),
         "schedule": state.schedule.state_dict(),
         "generator": state.generator.get_state(),
@@ -355,6 +367,8 @@ def _resume(state: _State, path: Path, key: str) -> None:
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path}: is not a checkpoint ({error}): remove it") from error
     state.network.load_state_dict(content["network"])
+    if state.average is not None:
+        state.average.load_state_dict(content["average"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.schedule.load_state_dict(content["schedule"])
     state.generator.set_state(content["generator"])

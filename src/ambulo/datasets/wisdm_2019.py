@@ -48,7 +48,7 @@ INFO = DatasetInfo(
     },
     windowing=Windowing(seconds=3.0, overlap=0.5, rate=RATE),
     size="3 minutes of 18 activities a person and device, 295 MB zip",
-    terms="CC BY 4.0; cite",
+    terms="free to use with the citation",
     citation="Weiss, Yoneda, Hayajneh: Smartphone and smartwatch-based biometrics using "
     "activities of daily living. IEEE Access 7, 2019",
     files=("wisdm-dataset.zip", "wisdm-dataset"),
