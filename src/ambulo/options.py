@@ -24,7 +24,7 @@ class Options:
     the weights, which is then what is validated and kept (0: the weights themselves).
     """
 
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -34,8 +34,8 @@ class Options:
     class_weight: str = "none"
     schedule: str = "cosine"
     clip: float = 1.0
-    smoothing: float = 0.0
-    average: float = 0.0
+    smoothing: float = 0.1
+    average: float = 0.99
     rotate: float = 0.0
     device: str = "auto"
     precision: str = "auto"
