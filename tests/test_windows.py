@@ -131,6 +131,13 @@ def test_too_short_says_how_long(recording: Recording) -> None:
         Windowing(seconds=100).cut([recording])
 
 
+def test_unknown_activities_are_counted_and_refused_if_all_are(recording: Recording) -> None:
+    windows = Windowing().cut([recording], ["walking", "running"])
+    assert windows.notes["activities_left_out"] == {"sitting": 1}
+    with pytest.raises(WindowingError, match="labelled sitting, walking, and none of these"):
+        Windowing().cut([recording], ["Walk", "Sit"])
+
+
 def test_unlike_recordings_are_refused(recording: Recording) -> None:
     with pytest.raises(WindowingError, match="differ in rate"):
         Windowing().cut([recording, replace(recording, rate=25.0)])

@@ -230,6 +230,8 @@ def train(
         windows = windows.of(_training_people(windows, people))
     recognizer = ambulo.train(model, windows, seed=seed, checkpoint=checkpoint, **_options(set_))
     recognizer.save(out)
+    if recognizer.card["interrupted"]:
+        typer.echo(f"interrupted: {out} holds the best epoch so far", err=True)
     if json_:
         typer.echo(json.dumps({"file": str(out), **recognizer.card}))
         return

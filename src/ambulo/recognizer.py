@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,7 +190,7 @@ class Recognizer:
 
     def predict(self, recording: Recording) -> Timeline:
         """What the wearer did, and when. Raises WindowingError for less than one window."""
-        prepared = self.prepare(recording)
+        prepared = replace(self.prepare(recording), intervals=())
         windows = self.windowing.cut([prepared], self.activities)
         return from_windows(
             self.probabilities(windows.values),
@@ -209,7 +209,7 @@ class Recognizer:
         facts = {
             "recognises": self.activities,
             "from": w.channels or (),
-            "windows": f"{w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz, "
+            "windowing": f"{w.seconds:g} s, overlap {w.overlap:g}, {w.rate:g} Hz, "
             f"gravity {w.gravity}",
             "network": f"{self.network.get('model')} {sizes} {len(self.graph) / 1e6:.2f} MB",
             "temperature": self.temperature,

@@ -72,16 +72,17 @@ class Windowing:
         """Cut recordings into Windows, labelled with positions in `activities`.
 
         Without `activities`, those of the recordings' intervals in alphabetical order are used.
-        Raises WindowingError when the recordings differ in rate or channels, or none is long
-        enough for one window.
+        Raises WindowingError when the recordings differ in rate or channels, none is long enough
+        for one window, or none of their activities is asked for.
         """
         prepared = [self.prepare(recording) for recording in recordings]
         _check_alike(prepared)
         if activities is None:
             found = {i.activity for recording in prepared for i in recording.intervals}
             activities = sorted(found)
+        left_out = _left_out(prepared, activities)
         parts = [self._cut_one(recording, tuple(activities)) for recording in prepared]
-        windows = concatenate(parts)
+        windows = replace(concatenate(parts), notes={"activities_left_out": left_out})
         if not len(windows):
             longest = max((recording.duration for recording in prepared), default=0.0)
             raise WindowingError(
@@ -138,6 +139,20 @@ def _interval_edges(recording: Recording) -> set[int]:
                 at = segment.first + round((seconds - segment.start) * recording.rate)
                 if segment.first < at < segment.last:
                     out.add(at)
+    return out
+
+
+def _left_out(recordings: Sequence[Recording], activities: Sequence[str]) -> dict[str, int]:
+    """Labelled intervals whose activity is not among `activities`, counted; some must be."""
+    out: dict[str, int] = {}
+    for interval in (i for recording in recordings for i in recording.intervals):
+        if interval.activity not in activities:
+            out[interval.activity] = out.get(interval.activity, 0) + 1
+    if out and sum(out.values()) == sum(len(recording.intervals) for recording in recordings):
+        raise WindowingError(
+            f"the recordings are labelled {', '.join(out)}, and none of these is among the "
+            f"activities {', '.join(activities)}: rename the labels, or give other activities"
+        )
     return out
 
 

@@ -170,6 +170,7 @@ def _download(url: str, file: str) -> Path:
         raise DatasetError("AMBULO_OFFLINE is set")
     import pooch
 
+    pooch.get_logger().setLevel("WARNING")
     folder = cache_folder() / "downloads"
     got = pooch.retrieve(
         url, known_hash=None, fname=file, path=folder, downloader=_resume, processor=None
@@ -194,7 +195,7 @@ def _resume(url: str, output_file: str, pooch: Any, check_only: bool = False) ->
         with Progress(*columns, transient=True) as bar, open(part, "wb" if whole else "ab") as out:
             task = bar.add_task(f"fetching {Path(url).name}", total=total or None)
             bar.advance(task, 0 if whole else have)
-            for block in reply.iter_content(1 << 18):
+            for block in reply.iter_content(1 << 16):
                 out.write(block)
                 bar.advance(task, len(block))
     if total and part.stat().st_size != total:

@@ -143,7 +143,7 @@ class Dataset:
             terms=info.terms,
             citation=info.citation,
             training=dict(info.training),
-            notes=self.notes,
+            notes={**self.notes, **windows.notes},
         )
 
     def _fixed(

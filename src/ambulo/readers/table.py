@@ -34,6 +34,8 @@ def read(path: str | Path, *, rate: float | None = None, subject: str | None = N
     RecordingError naming the file, and the row or column, and the remedy.
     """
     path = Path(path)
+    if rate is not None and not 0 < rate < 1e5:
+        raise RecordingError(f"{path}: a rate of {rate:g} Hz cannot be: give samples per second")
     frame = _load(path)
     names = [name for name in frame.columns if name not in _NAMED and _is_channel(name)]
     if not names:
