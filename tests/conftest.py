@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
 os.environ["AMBULO_OFFLINE"] = "1"
-# One cache for all workers of a run: real archives are parsed once, and the user's cache is let be.
-os.environ.setdefault(
-    "AMBULO_CACHE", str(Path(tempfile.gettempdir()) / f"ambulo-test-{os.getuid()}")
-)
+if "AMBULO_TEST_CACHE" not in os.environ:
+    # One fresh cache for all processes of a run: real archives are parsed once, by today's readers.
+    os.environ["AMBULO_TEST_CACHE"] = tempfile.mkdtemp(prefix="ambulo-test-")
+    atexit.register(shutil.rmtree, os.environ["AMBULO_TEST_CACHE"], ignore_errors=True)
+os.environ["AMBULO_CACHE"] = os.environ["AMBULO_TEST_CACHE"]
 
 from ambulo.datasets import load_dataset  # noqa: E402
 from ambulo.datasets.synthetic import make  # noqa: E402

@@ -147,8 +147,14 @@ def datasets_show(
     if json_:
         typer.echo(json.dumps(facts))
         return
-    for key in ("title", "size", "rate", "placements", "channels", "terms", "citation", "remarks"):
-        typer.echo(f"{key:<11} {_plain(facts[key])}")
+    facts["activities"] = "; ".join(f"{k}: {_plain(v)}" for k, v in facts["activities"].items())
+    facts["groups"] = "; ".join(f"{k}: {_plain(v)}" for k, v in facts["groups"].items())
+    for key in (
+        *("title", "size", "rate", "placements", "devices", "channels", "groups", "activities"),
+        *("terms", "citation", "remarks"),
+    ):
+        if facts[key]:
+            typer.echo(f"{key:<11} {_plain(facts[key])}")
     for key, note in loaded.notes.items():
         typer.echo(f"{'note':<11} {key.replace('_', ' ')}: {_plain(note)}")
     _table(windows)

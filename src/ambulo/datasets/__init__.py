@@ -78,6 +78,8 @@ def describe(name: str) -> dict[str, Any]:
         "placements": list(info.placements),
         "channels": list(info.channels),
         "activities": {key: list(info.activities(key)) for key in info.groupings},
+        "groups": {key: list(names) for key, names in info.groups.items()},
+        "devices": list(info.devices),
         "size": info.size,
         "terms": info.terms,
         "citation": info.citation,
