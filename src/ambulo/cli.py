@@ -268,7 +268,7 @@ def evaluate(
         str, typer.Option(help="official, loso, groups:K or people:1,2.")
     ] = "official",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     report: Annotated[Path | None, typer.Option(help="Folder for JSON and pictures.")] = None,
     data: DataPath = None,
     activities: Activities = None,
@@ -288,7 +288,12 @@ def evaluate(
     windows = _windows(dataset, data, activities, device, channels, seconds, overlap)
     tested = ambulo.Recognizer.load(model) if model.endswith(".ambulo") else model
     result = ambulo.evaluate(
-        tested, windows, protocol=protocol, seeds=seeds, workers=workers, **_options(set_)
+        tested,
+        windows,
+        protocol=protocol,
+        seeds=seeds,
+        workers=workers or os.cpu_count() or 1,
+        **_options(set_),
     )
     if report is not None:
         from ambulo.report import write_evaluation

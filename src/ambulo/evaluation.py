@@ -33,7 +33,7 @@ def evaluate(
     *,
     protocol: str = "official",
     seeds: int | Sequence[int] = 1,
-    workers: int | None = None,
+    workers: int = 1,
     progress: bool | None = None,
     **options: Any,
 ) -> Evaluation:
@@ -42,8 +42,9 @@ def evaluate(
     A trained Recognizer is tested as it is, on the people that its card does not name.
 
     In each fold, scaling, early stopping and calibration see training people only, and the test
-    people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; `workers`
-    processes share the work (default: one a core). Raises EvaluationError for an unknown protocol.
+    people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; with several
+    `workers`, processes share folds and seeds; a script that asks for them must keep its own work
+    under `if __name__ == "__main__":`. Raises EvaluationError for an unknown protocol.
     """
     chosen = make_options(options, windows)
     windows = windows.labelled()
@@ -129,12 +130,12 @@ def _run(
     windows: Windows,
     options: Options,
     jobs: Sequence[Job],
-    workers: int | None,
+    workers: int,
     advance: Advance,
 ) -> Iterator[Outcome]:
     """Every job's confusion matrices and history, as they get done."""
     share = 1 / (len(jobs) * options.epochs)
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = min(workers, len(jobs))
     if workers == 1:
         for k, job in enumerate(jobs):
             yield k, *_one(model, windows, options, job, lambda row: advance(share, say(row)))
