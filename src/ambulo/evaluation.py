@@ -46,10 +46,11 @@ def evaluate(
     `workers`, processes share folds and seeds; a script that asks for them must keep its own work
     under `if __name__ == "__main__":`. Raises EvaluationError for an unknown protocol.
     """
-    chosen = make_options(options, windows)
     windows = windows.labelled()
     if isinstance(model, Recognizer):
         return _of_recognizer(model, windows)
+    name = model if isinstance(model, str) else model.__name__
+    chosen = make_options(options, windows, name)
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not seeds:
         raise EvaluationError("at least one seed is needed")
@@ -58,7 +59,7 @@ def evaluate(
     jobs = [(seed, fold) for seed in seeds for fold in plan]
     confusion = np.zeros((len(seeds), len(people), *[len(windows.activities)] * 2), np.int64)
     histories: list[list[dict[str, float]]] = [[] for _ in jobs]
-    with bar(f"{model} on {windows.source}", show=progress) as advance:
+    with bar(f"{name} on {windows.source}", show=progress) as advance:
         for k, counts, history in _run(model, windows, chosen, jobs, workers, advance):
             seed, fold = jobs[k]
             rows = [people.index(person) for person in fold.test]
@@ -66,7 +67,7 @@ def evaluate(
             histories[k] = history
     return Evaluation(
         dataset=windows.source,
-        model=model if isinstance(model, str) else model.__name__,
+        model=name,
         protocol=protocol,
         seeds=seeds,
         activities=windows.activities,

@@ -64,8 +64,10 @@ class Options:
             )
 
 
-def make_options(options: dict[str, Any], windows: Windows) -> Options:
+def make_options(options: dict[str, Any], windows: Windows, model: str = "") -> Options:
     """Options from keyword arguments, else what suits the windows, else the defaults.
+
+    What suits the windows is in their `training`; under a model's name stands what suits it alone.
 
     Raises TrainingError for a name that is none.
     """
@@ -75,4 +77,5 @@ def make_options(options: dict[str, Any], windows: Windows) -> Options:
             f"unknown training options {', '.join(sorted(unknown))}: choose from "
             f"{', '.join(Options.__dataclass_fields__)}"
         )
-    return Options(**{**windows.training, **options})
+    suits = {key: item for key, item in windows.training.items() if not isinstance(item, dict)}
+    return Options(**{**suits, **windows.training.get(model, {}), **options})

@@ -82,9 +82,9 @@ def train(
     training and gives the best weights so far. Raises TrainingError where data or options do not
     fit.
     """
-    chosen = make_options(options, windows)
-    windows = windows.labelled()
     name = model if isinstance(model, str) else model.__name__
+    chosen = make_options(options, windows, name)
+    windows = windows.labelled()
     with bar(f"training {name}", show=progress) as advance:
 
         def both(row: dict[str, float]) -> None:

@@ -25,7 +25,8 @@ class DatasetInfo:
     `devices` are alternatives to load, as "watch" or "phone", the first by default.
     `files` are the names its archive or folder goes by, first that of a download from `url`;
      `people` is the published number.
-    `training` are training options that suit the data, chosen on its training people.
+    `training` are training options that suit the data, chosen on its training people; under a
+    model's name stand those that suit this model.
     """
 
     name: str
