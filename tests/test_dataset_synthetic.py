@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -45,13 +43,6 @@ def test_posture_is_gravity_and_gait_is_motion() -> None:
         assert 9 < np.median(length) < 10.6, name
     moving = [np.median(of[n][:, :, :3].std(axis=1).sum(axis=1)) for n in windows.activities]
     assert min(moving[:3]) > 3 * max(moving[3:])
-
-
-def test_loading_is_quick_and_needs_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AMBULO_DATA", raising=False)
-    start = time.perf_counter()
-    data = load_dataset("synthetic")
-    assert time.perf_counter() - start < 2
     assert data.people == [str(n) for n in range(1, 9)]
     windows = data.windows()
     assert windows.official_test == ("7", "8")
