@@ -43,6 +43,11 @@ def test_posture_is_gravity_and_gait_is_motion() -> None:
         assert 9 < np.median(length) < 10.6, name
     moving = [np.median(of[n][:, :, :3].std(axis=1).sum(axis=1)) for n in windows.activities]
     assert min(moving[:3]) > 3 * max(moving[3:])
+
+
+def test_loading_needs_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMBULO_DATA", raising=False)
+    data = load_dataset("synthetic")
     assert data.people == [str(n) for n in range(1, 9)]
     windows = data.windows()
     assert windows.official_test == ("7", "8")
