@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ambulo import checkpoint as checkpoints
 from ambulo.errors import TrainingError
@@ -32,6 +32,7 @@ from ambulo.timeline import write_whole
 from ambulo.windows import Windows
 
 Report = Callable[[dict[str, float]], None]
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -293,9 +294,24 @@ def _start(
         schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
     average = None
     if options.average:
-        mean = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
-        average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
+        average = AveragedModel(
+            network, multi_avg_fn=_running_mean(options.average), use_buffers=True
+        )
     return _State(network, optimizer, schedule, torch.Generator().manual_seed(seed), average)
+
+
+def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """An exponential mean that leans on the newest weights at first, so that short runs keep up."""
+
+    def update(means: Tensors, current: Tensors, steps: Tensor | int) -> None:
+        kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        for mean, value in zip(means, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - kept)
+            else:
+                mean.copy_(value)  # a count of batches is no mean
+
+    return update
 
 
 def _class_weights(y: Tensor, classes: int, options: Options) -> Tensor | None:
