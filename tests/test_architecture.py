@@ -58,8 +58,7 @@ def test_imports_follow_the_table(path: Path) -> None:
     assert own in LEVEL, f"{own} has no level: give it one in LEVELS"
     for name in imported(path) - {own}:
         allowed = name == "errors" if LEVEL[own] == 0 else LEVEL[name] < LEVEL[own]
-        # a result is written whole by the timeline's writer, which level 0 owns
-        assert allowed or (own, name) == ("timeline", "errors"), f"{path} imports {name}"
+        assert allowed, f"{path} imports {name}"
 
 
 def test_no_drawers() -> None:
