@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -9,14 +11,33 @@ from torch import Tensor, nn
 class Halve(nn.Module):
     """Max pooling over pairs of steps: `(batch, channels, length)` to half the length.
 
-    The same numbers as `MaxPool1d(2)`, which takes a quarter of the training time of a small
-    network on a CPU; an odd last step is dropped.
+    The same numbers and gradients as `MaxPool1d(2)`, at a third of its training time on a CPU; an
+    odd last step is dropped.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the larger of each two neighbours."""
-        even = x.shape[-1] // 2 * 2
-        return torch.maximum(x[..., 0:even:2], x[..., 1:even:2])
+        x = x[..., : x.shape[-1] // 2 * 2]
+        if self.training and torch.is_grad_enabled():
+            out: Tensor = _Larger.apply(x)  # type: ignore[no-untyped-call]
+            return out
+        return torch.maximum(x[..., 0::2], x[..., 1::2])
+
+
+class _Larger(torch.autograd.Function):
+    """The larger of each two neighbours, whose gradient goes to the first where they are equal."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        first, second = x[..., 0::2], x[..., 1::2]
+        ctx.save_for_backward(first >= second)
+        return torch.maximum(first, second)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (taken,) = ctx.saved_tensors
+        to_first = gradient * taken
+        return torch.stack((to_first, gradient - to_first), -1).flatten(-2)
 
 
 class CNNLSTM(nn.Module):
@@ -37,7 +58,8 @@ class CNNLSTM(nn.Module):
         super().__init__()
         blocks: list[nn.Module] = []
         for inputs in (channels, filters, filters):
-            blocks += [nn.Conv1d(inputs, filters, kernel, padding="same"), nn.ReLU(), Halve()]
+            # ReLU and the larger of two commute: it is cheaper on half the steps.
+            blocks += [nn.Conv1d(inputs, filters, kernel, padding="same"), Halve(), nn.ReLU()]
         self.convolution = nn.Sequential(*blocks)
         self.recurrent = nn.LSTM(filters, hidden, 2, dropout=dropout, batch_first=True)
         self.dense = nn.Sequential(nn.Linear(hidden, dense), nn.ReLU())
@@ -62,6 +84,7 @@ def attend(x: Tensor) -> Tensor:
     Query, key and value are the sequence itself and the scores are not scaled, as in Keras
     `Attention` (Luong et al. 2015).
     """
+    x = x.contiguous()  # recurrent layers give time-major memory, slow in batched products
     weights = torch.softmax(x @ x.transpose(1, 2), dim=-1)
     return weights @ x
 

@@ -1,10 +1,12 @@
-"""The quick GRU is torch's GRU: outputs, gradients, and a state that trains on in either."""
+"""Layers made quick for training are those of torch: the same outputs and gradients."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from ambulo.models.convolutional import Halve
 from ambulo.models.fast_gru import GRU
 
 
@@ -31,3 +33,16 @@ def test_dropout_acts_between_layers_in_training_only() -> None:
     assert not torch.equal(model(x)[0], model(x)[0])
     model.eval()
     assert torch.equal(model(x)[0], model(x)[0])
+
+
+@pytest.mark.parametrize("length", [12, 13])
+def test_halving_is_max_pooling_in_gradients_too(length: int) -> None:
+    torch.manual_seed(0)
+    values = torch.randn(4, 3, length).round()  # rounded, so that neighbours are often equal
+    inputs = [values.clone().requires_grad_() for _ in range(2)]
+    outputs = [layer(x) for layer, x in zip((Halve(), nn.MaxPool1d(2)), inputs, strict=True)]
+    weight = torch.randn_like(outputs[0])
+    for output in outputs:
+        (output * weight).sum().backward()
+    assert torch.equal(*outputs)
+    assert torch.equal(inputs[0].grad, inputs[1].grad)
