@@ -1,0 +1,72 @@
+"""What several commands take: options, and the windows and training options they stand for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ambulo.datasets import Dataset
+    from ambulo.windows import Windows
+
+DataPath = Annotated[Path | None, typer.Option("--data", help="The data set's archive or folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Device = Annotated[str | None, typer.Option(help="Of wisdm-2019: watch or phone.")]
+Activities = Annotated[str | None, typer.Option(help="A grouping of activities, as five or six.")]
+Channels = Annotated[str | None, typer.Option(help="Channels or groups, as ankle+arm or acc.")]
+Seconds = Annotated[float | None, typer.Option(help="Length of a window in seconds.")]
+Overlap = Annotated[float | None, typer.Option(help="Overlap of windows, 0 to below 1.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A training option, as epochs=10 or rotate=15; repeatable."),
+]
+
+
+def load(
+    dataset: str, data: Path | None, activities: str | None = None, device: str | None = None
+) -> Dataset:
+    """The data set; what is missing from it is said."""
+    from ambulo.datasets import load_dataset
+
+    loaded = load_dataset(dataset, data, activities=activities, device=device)
+    for name, note in loaded.notes.items():
+        if "missing" in name and note:
+            typer.echo(f"note: {dataset}: {name.replace('_', ' ')}: {note}", err=True)
+    return loaded
+
+
+def cut(
+    dataset: str,
+    data: Path | None,
+    activities: str | None,
+    device: str | None,
+    channels: str | None,
+    seconds: float | None,
+    overlap: float | None,
+) -> Windows:
+    """Windows of a data set."""
+    loaded = load(dataset, data, activities, device)
+    return loaded.windows(seconds=seconds, overlap=overlap, channels=channels)
+
+
+def options(pairs: list[str] | None) -> dict[str, Any]:
+    """Training options of `name=value` pairs; a dotted name, `sizes.hidden=32`, sets a size."""
+    from ambulo.errors import TrainingError
+
+    out: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise TrainingError(f"--set {pair}: write NAME=VALUE, as in --set epochs=10")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        if name.startswith("sizes."):
+            out.setdefault("sizes", {})[name[len("sizes.") :]] = value
+        else:
+            out[name] = value
+    return out

@@ -1,0 +1,93 @@
+"""`ambulo evaluate`: scores on people never seen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambulo.cli.arguments import (
+    Activities,
+    Channels,
+    DataPath,
+    Device,
+    Json,
+    Overlap,
+    Seconds,
+    Set,
+    cut,
+    options,
+)
+
+if TYPE_CHECKING:
+    from ambulo.scores import Evaluation
+
+
+def evaluate(
+    dataset: str,
+    model: Annotated[
+        str, typer.Option(help="Its name, or a recognizer file to test on people it never saw.")
+    ] = "cnn-lstm",
+    protocol: Annotated[
+        str, typer.Option(help="official, loso, groups:K or people:1,2.")
+    ] = "official",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Folder for JSON and pictures.")] = None,
+    data: DataPath = None,
+    activities: Activities = None,
+    device: Device = None,
+    channels: Channels = None,
+    seconds: Seconds = None,
+    overlap: Overlap = None,
+    set_: Set = None,
+    json_: Json = False,
+) -> None:
+    """Score a model on people it has not seen.
+
+    Example: ambulo evaluate uci-har --model lstm --protocol official --seeds 3 --json
+    """
+    import ambulo
+
+    windows = cut(dataset, data, activities, device, channels, seconds, overlap)
+    tested = ambulo.Recognizer.load(model) if model.endswith(".ambulo") else model
+    result = ambulo.evaluate(
+        tested,
+        windows,
+        protocol=protocol,
+        seeds=seeds,
+        workers=workers or os.cpu_count() or 1,
+        **options(set_),
+    )
+    if report is not None:
+        from ambulo.report import write_evaluation
+
+        write_evaluation(result, report)
+    if json_:
+        typer.echo(json.dumps(result.to_dict()))
+    else:
+        _say(result)
+
+
+def _say(result: Evaluation) -> None:
+    """The scores in words and a table."""
+    accuracy, f1, worst = result.accuracy(), result.macro_f1(), result.worst_person()
+    typer.echo(
+        f"{result.model} on {result.dataset}, protocol {result.protocol}, "
+        f"{len(result.seeds)} seed(s), {result.windows['train']} training and "
+        f"{result.windows['test']} test windows, {len(result.people)} test people"
+    )
+    for name, score in (("accuracy", accuracy), ("macro F1", f1)):
+        typer.echo(
+            f"{name:<10} {100 * score['mean']:5.1f} %   95 % interval over people "
+            f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
+        )
+    typer.echo(f"worst      {100 * worst['accuracy']:5.1f} %   person {worst['id']}")
+    for name, row in result.per_class().items():
+        typer.echo(
+            f"  {name:<20} precision {row['precision']:.3f}  recall {row['recall']:.3f}  "
+            f"F1 {row['f1']:.3f}  {row['windows']} windows"
+        )
