@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from ambulo import train
+from ambulo.augmentation import rotate
 from ambulo.errors import TrainingError
 from ambulo.options import Options
 from ambulo.recording import triads
-from ambulo.training import fit, rotate, split_people
+from ambulo.training import fit, split_people
 from ambulo.windows import Windows
 
 

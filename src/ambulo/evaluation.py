@@ -21,7 +21,7 @@ from ambulo.progress import Advance, bar
 from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer
 from ambulo.scores import Evaluation
-from ambulo.training import Fit, fit, predict_logits, say, to_device
+from ambulo.training import Fit, fit, predict_logits, rows, say, to_device
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -135,7 +135,7 @@ def _run(
     advance: Advance,
 ) -> Iterator[Outcome]:
     """Every job's confusion matrices and history, as they get done."""
-    share = 1 / (len(jobs) * options.epochs)
+    share = 1 / (len(jobs) * rows(model, options))
     workers = min(workers, len(jobs))
     if workers == 1:
         for k, job in enumerate(jobs):

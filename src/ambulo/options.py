@@ -18,10 +18,11 @@ class Options:
     `validation` is the share of training people kept aside for early stopping, calibration and
     nothing else (0: nobody; then all `epochs` run and the last weights count). `class_weight` is
     "none" or "balanced"; `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
-    frame by a random rotation vector with this many degrees of deviation per axis; `precision` is
-    "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of
-    a label that goes to the other activities; `average` is the decay per step of a running mean of
-    the weights, which is then what is validated and kept (0: the weights themselves).
+    frame by a random rotation vector with this many degrees of deviation per axis; `copies` is how
+    many such copies of each window a solved head learns from beside the window itself; `precision`
+    is "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share
+    of a label that goes to the other activities; `average` is the decay per step of a running mean
+    of the weights, which is then what is validated and kept (0: the weights themselves).
     """
 
     epochs: int = 20
@@ -37,6 +38,7 @@ class Options:
     smoothing: float = 0.1
     average: float = 0.99
     rotate: float = 0.0
+    copies: int = 4
     device: str = "auto"
     precision: str = "auto"
     sizes: dict[str, Any] = field(default_factory=dict)

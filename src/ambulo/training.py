@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from ambulo import checkpoint as checkpoints
+from ambulo.augmentation import rotate
+from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.errors import TrainingError
 from ambulo.models import model_class
 from ambulo.models.scaling import Scaled
@@ -27,7 +29,6 @@ from ambulo.options import Options, make_options
 from ambulo.progress import bar
 from ambulo.recognizer import Recognizer
 from ambulo.recording import triads
-from ambulo.signals import rotation_matrices
 from ambulo.timeline import write_whole
 from ambulo.windows import Windows
 
@@ -89,7 +90,7 @@ def train(
     with bar(f"training {name}", show=progress) as advance:
 
         def both(row: dict[str, float]) -> None:
-            advance(1 / chosen.epochs, say(row))
+            advance(1 / rows(model, chosen), say(row))
             if report:
                 report(row)
 
@@ -106,7 +107,9 @@ def train(
 
 def say(row: dict[str, float]) -> str:
     """An epoch's row of the history in words."""
-    text = f"epoch {row['epoch'] + 1:.0f}, loss {row['loss']:.3f}"
+    text = f"epoch {row['epoch'] + 1:.0f}"
+    if "loss" in row:
+        text += f", loss {row['loss']:.3f}"
     if "validation_accuracy" in row:
         text += f", {100 * row['validation_accuracy']:.1f} % right on validation people"
     return text
@@ -123,6 +126,8 @@ def fit(
 ) -> Fit:
     """Train a network on the labelled `windows` of training people; see `train`."""
     kept, held = split_people(windows, options.validation, seed)
+    if hasattr(model_class(model), "solver"):
+        return _solve(model, kept, held, options, seed, report)
     device = pick_device(options.device)
     training, validation = to_device(kept, device), to_device(held, device)
     state = _start(model, kept, training[0], options, seed, device)
@@ -152,12 +157,52 @@ def fit(
     state.network.load_state_dict(state.best)
     return Fit(
         network=state.network.eval(),
-        temperature=_temperature(state.network, validation) if len(held) else 1.0,
+        temperature=temperature(predict_logits(state.network, validation[0]), validation[1])
+        if len(held)
+        else 1.0,
         history=state.history,
         validation_people=held.people,
         best_epoch=state.best_epoch,
         interrupted=interrupted,
     )
+
+
+def rows(model: str | type[nn.Module], options: Options) -> int:
+    """How many rows of history training reports, if nothing stops it early."""
+    solver = getattr(model_class(model), "solver", None)
+    return options.epochs if solver is None else steps(solver, options)
+
+
+def _solve(
+    model: str | type[nn.Module],
+    kept: Windows,
+    held: Windows,
+    options: Options,
+    seed: int,
+    report: Report | None,
+) -> Fit:
+    """Fit a model whose head is solved: one row of history for each part of the work."""
+    device = torch.device("cpu")
+    training, validation = to_device(kept, device), to_device(held, device)
+    network = _build(model, kept, training[0], options, seed, device).eval()
+    history: list[dict[str, float]] = []
+
+    def tell() -> None:
+        history.append({"epoch": len(history)})
+        if report:
+            report(history[-1])
+
+    axes = triads(kept.channels) if options.rotate else []
+    weights = _class_weights(training[1], len(kept.activities), options)
+    generator = torch.Generator().manual_seed(seed)
+    penalty, (logits, labels) = solve_head(
+        network, training, validation, options, axes, weights, generator, tell
+    )
+    last = {"epoch": len(history) - 1, "penalty": penalty}
+    if len(held):
+        last["validation_loss"] = float(F.cross_entropy(logits, labels))
+        last["validation_accuracy"] = float((logits.argmax(1) == labels).float().mean())
+    return Fit(network, temperature(logits, labels), [last], held.people, 0)
 
 
 def run_epoch(
@@ -198,23 +243,6 @@ def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     if len(batches) > 1 and len(batches[-1]) < 2:  # a batch of one has no variance to normalise by
         batches.pop()
     return iter(batches)
-
-
-def rotate(
-    x: Tensor, axes: list[list[int]], degrees: float, generator: torch.Generator | None = None
-) -> Tensor:
-    """Turn the sensor frame of each window `(batch, length, channels)` by a small random rotation.
-
-    All three-axis sensors at one placement sit in one housing and turn together; here every triad
-    of the window turns alike. Rotation vectors are normal with `degrees` of deviation per axis
-    (augmentation by rotation: Um et al. 2017).
-    """
-    vectors = torch.randn(len(x), 3, generator=generator) * np.deg2rad(degrees)
-    turn = torch.as_tensor(rotation_matrices(vectors.numpy()), dtype=x.dtype, device=x.device)
-    out = x.clone()
-    for triad in axes:
-        out[:, :, triad] = x[:, :, triad] @ turn
-    return out
 
 
 @torch.no_grad()
@@ -265,14 +293,15 @@ def to_device(windows: Windows, device: torch.device) -> tuple[Tensor, Tensor]:
     return x, torch.as_tensor(windows.labels.astype(np.int64), device=device)
 
 
-def _start(
+def _build(
     model: str | type[nn.Module],
     windows: Windows,
     x: Tensor,
     options: Options,
     seed: int,
     device: torch.device,
-) -> _State:
+) -> Scaled:
+    """A new network behind its scaling, which is fitted on the training windows `x`."""
     torch.manual_seed(seed)
     channels = len(windows.channels)
     try:
@@ -283,6 +312,18 @@ def _start(
         raise TrainingError(f"model '{model}' cannot be built: {error}") from error
     network = Scaled(inner, channels).to(device)
     network.scaling.fit(x, options.scaling)
+    return network
+
+
+def _start(
+    model: str | type[nn.Module],
+    windows: Windows,
+    x: Tensor,
+    options: Options,
+    seed: int,
+    device: torch.device,
+) -> _State:
+    network = _build(model, windows, x, options, seed, device)
     optimizer = torch.optim.AdamW(
         network.parameters(), options.learning_rate, weight_decay=options.weight_decay
     )
@@ -335,18 +376,6 @@ def _remember(state: _State, row: dict[str, float], validated: bool) -> None:
     if not validated or losses[-1] <= min(losses):
         state.best = copy.deepcopy(state.kept.state_dict())
         state.best_epoch = int(row["epoch"])
-
-
-def _temperature(network: nn.Module, data: tuple[Tensor, Tensor]) -> float:
-    """The divisor of the logits with the least log-loss on validation people (Guo et al. 2017)."""
-    from scipy.optimize import minimize_scalar
-
-    logits, y = predict_logits(network, data[0]), data[1]
-
-    def loss(log_t: float) -> float:
-        return float(F.cross_entropy(logits / np.exp(log_t), y))
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
 
 
 def _key(model: str | type[nn.Module], windows: Windows, options: Options, seed: int) -> str:

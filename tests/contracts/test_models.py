@@ -16,7 +16,14 @@ from ambulo.recognizer import softmax
 from ambulo.training import fit
 from ambulo.windows import Windows
 
-PARAMETERS = {"lstm": 61_574, "gru": 48_454, "cnn-lstm": 97_606, "cnn-lstm-attention": 117_926}
+PARAMETERS = {
+    "lstm": 61_574,
+    "gru": 48_454,
+    "cnn-lstm": 97_606,
+    "cnn-lstm-attention": 117_926,
+    "rocket": 29_742,
+    "features": 1_806,
+}
 """Trainable parameters for 9 channels, 128 samples, 6 classes."""
 
 

@@ -19,6 +19,8 @@ MODELS = {
     "gru": "recurrent:GRU",
     "cnn-lstm": "convolutional:CNNLSTM",
     "cnn-lstm-attention": "convolutional:CNNLSTMAttention",
+    "rocket": "rocket:Rocket",
+    "features": "handmade:Handmade",
 }
 """Every model: its name, and the file and class that it is."""
 

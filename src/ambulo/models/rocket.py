@@ -1,0 +1,117 @@
+"""MiniRocket: fixed dilated kernels, and how much of the time each is above a threshold."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TAPS = 9
+"""Samples that a kernel weighs: six by -1, three by 2."""
+MOST_CHANNELS = 9
+"""Channels that a kernel adds up, at most."""
+STEP, LIMIT = 2.0**-12, 16.0
+"""The input is rounded to this step and cut off at this size, in deviations of its channel."""
+BLOCK = 16
+"""Windows worked on together: what a core's cache holds."""
+
+
+class Rocket(nn.Module):
+    """84 kernels at up to 32 dilations, each with several thresholds; a linear head on top.
+
+    MiniRocket (Dempster, Schmidt, Webb 2021), with a random subset of the channels for each kernel
+    and dilation. The input is rounded, so that sums of it by whole weights are exact in float32 and
+    no two machines differ about a threshold. A feature is the mean sign of output minus threshold,
+    which is 2 p - 1 for the share p of positive values. The head is solved, not descended to.
+    """
+
+    solver: ClassVar[str] = "ridge"
+
+    def __init__(self, channels: int, length: int, classes: int, *, features: int = 5000) -> None:
+        super().__init__()
+        kernels = len(KERNELS)
+        self.dilations, self.counts = _dilations(length, max(features // kernels, 1))
+        for dilation in self.dilations:
+            chosen = _subsets(kernels, channels)
+            self.register_buffer(f"kernels_{dilation}", KERNELS[:, None] * chosen[:, :, None])
+        for dilation, count in zip(self.dilations, self.counts, strict=True):
+            self.register_buffer(f"thresholds_{dilation}", torch.zeros(kernels, count))
+        self.head = nn.Linear(kernels * sum(self.counts), classes)
+
+    def convolve(self, x: Tensor, dilation: int) -> Tensor:
+        """Each kernel's output `(batch, 84, length)` on rounded `(batch, length, channels)`."""
+        kernels = self.get_buffer(f"kernels_{dilation}")
+        half = TAPS // 2 * dilation
+        return F.conv1d(x.transpose(1, 2), kernels, dilation=dilation, padding=half)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to mean signs `(batch, 84 · thresholds)`."""
+        if not torch.compiler.is_compiling() and len(x) > BLOCK:
+            return torch.cat([self.features(block) for block in torch.split(x, BLOCK)])
+        x = torch.round(x.clamp(-LIMIT, LIMIT) / STEP) * STEP
+        out = []
+        for i, dilation in enumerate(self.dilations):
+            signal = self.convolve(x, dilation)
+            thresholds = self.get_buffer(f"thresholds_{dilation}")
+            edge = TAPS // 2 * dilation
+            inner = signal[:, :, edge : signal.shape[2] - edge]
+            for parity, part in ((i % 2, signal), (1 - i % 2, inner)):
+                # Every other kernel counts only where it does not hang over the window's ends.
+                over = part[:, parity::2, None] - thresholds[parity::2, :, None]
+                out.append(over.sign_().mean(-1).flatten(1))
+        return torch.cat(out, dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to logits `(batch, classes)`."""
+        out: Tensor = self.head(self.features(x))
+        return out
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, generator: torch.Generator) -> None:
+        """Take thresholds from the kernels' outputs on random windows of scaled training data."""
+        x = torch.round(x.clamp(-LIMIT, LIMIT) / STEP) * STEP
+        golden = (np.sqrt(5) + 1) / 2
+        shares = torch.arange(1, sum(self.counts) + 1, dtype=torch.float64) * golden % 1
+        for dilation, wanted in zip(self.dilations, torch.split(shares, self.counts), strict=True):
+            index = torch.randint(len(x), (len(KERNELS),), generator=generator)
+            signal = self.convolve(x[index], dilation)
+            own = signal[torch.arange(len(KERNELS)), torch.arange(len(KERNELS))]
+            thresholds = torch.quantile(own.double(), wanted, dim=1).T
+            between = (torch.floor(thresholds / STEP) + 0.5) * STEP  # which no output can equal
+            self.get_buffer(f"thresholds_{dilation}").copy_(between)
+
+
+def _kernels() -> Tensor:
+    """All 84 ways to weigh three of nine samples by 2 and the others by -1."""
+    kernels = torch.full((84, TAPS), -1.0)
+    for row, places in zip(kernels, combinations(range(TAPS), 3), strict=True):
+        row[list(places)] = 2.0
+    return kernels
+
+
+KERNELS = _kernels()
+
+
+def _dilations(length: int, thresholds: int) -> tuple[list[int], list[int]]:
+    """Distinct dilations, spread evenly over their logarithm, and the thresholds that each gets."""
+    most = min(thresholds, 32)
+    top = np.log2(max((length - 1) / (TAPS - 1), 1))
+    spread = np.logspace(0, top, most, base=2).astype(int)
+    dilations, counts = np.unique(spread, return_counts=True)
+    counts = (counts * (thresholds / most)).astype(int)
+    for i in range(thresholds - counts.sum()):
+        counts[i % len(counts)] += 1
+    return dilations.tolist(), counts.tolist()
+
+
+def _subsets(kernels: int, channels: int) -> Tensor:
+    """0 or 1 for each kernel and channel; sizes spread evenly over their logarithm, from 1 up."""
+    most = min(channels, MOST_CHANNELS)
+    sizes = (2 ** (torch.rand(kernels) * np.log2(most + 1))).long()
+    ranks = torch.rand(kernels, channels).argsort(1).argsort(1)
+    chosen: Tensor = ranks < sizes[:, None]
+    return chosen.float()
