@@ -39,7 +39,8 @@ def test_nobody_is_on_both_sides(synthetic: Windows, protocol: str) -> None:
 @pytest.mark.parametrize(
     ("protocol", "says"),
     [
-        ("random", "choose official, loso, groups:K or people:1,2"),
+        ("scrambled", "choose official, loso, groups:K or people:1,2"),
+        ("random:2", "a share between 0 and 1"),
         ("official", "no official split"),
         ("groups:1", "K from 2 to the number of people, 4"),
         ("groups:x", "K from 2"),
@@ -50,6 +51,16 @@ def test_nobody_is_on_both_sides(synthetic: Windows, protocol: str) -> None:
 def test_impossible_protocols_are_refused(synthetic: Windows, protocol: str, says: str) -> None:
     with pytest.raises(EvaluationError, match=says):
         folds(replace(synthetic, official_test=()), protocol)
+
+
+def test_random_windows_are_stratified_and_called_inflated(synthetic: Windows) -> None:
+    (fold,) = folds(synthetic, "random:0.25")
+    train, test = fold.split(synthetic)
+    assert fold.inflated and not folds(synthetic, "loso")[0].inflated
+    assert len(train) + len(test) == len(synthetic)
+    for activity in range(len(synthetic.activities)):
+        tested, total = ((w.labels == activity).sum() for w in (test, synthetic))
+        assert tested == round(0.25 * total)
 
 
 def test_every_window_of_every_person_is_counted(

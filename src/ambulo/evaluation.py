@@ -31,13 +31,13 @@ def evaluate(
     model: Any,
     windows: Windows,
     *,
-    protocol: str = "official",
+    protocol: str | Sequence[Fold] = "official",
     seeds: int | Sequence[int] = 1,
     workers: int = 1,
     progress: bool | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Train and test `model` under a protocol, once for each fold and seed.
+    """Train and test `model` under a protocol, by name or as folds, once for each fold and seed.
 
     A trained Recognizer is tested as it is, on the people that its card does not name.
 
@@ -54,7 +54,7 @@ def evaluate(
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not seeds:
         raise EvaluationError("at least one seed is needed")
-    plan = folds(windows, protocol)
+    plan = folds(windows, protocol) if isinstance(protocol, str) else list(protocol)
     people = tuple(person for fold in plan for person in fold.test)
     jobs = [(seed, fold) for seed in seeds for fold in plan]
     confusion = np.zeros((len(seeds), len(people), *[len(windows.activities)] * 2), np.int64)
@@ -68,14 +68,14 @@ def evaluate(
     return Evaluation(
         dataset=windows.source,
         model=name,
-        protocol=protocol,
+        protocol=protocol if isinstance(protocol, str) else ", ".join(f.name for f in plan),
         seeds=seeds,
         activities=windows.activities,
         people=people,
         folds=tuple(plan),
         confusion=confusion,
         windows={
-            "train": round(np.mean([len(windows.of(fold.train)) for fold in plan])),
+            "train": round(np.mean([len(fold.split(windows)[0]) for fold in plan])),
             "test": int(confusion[0].sum()),
         },
         options=asdict(chosen),
@@ -198,8 +198,9 @@ def _one(
 ) -> tuple[Array, list[dict[str, float]]]:
     """Train on a fold's training people, and count decisions on each of its test people."""
     seed, fold = job
-    fitted = fit(model, windows.of(fold.train), options, seed=seed, report=report)
-    test = windows.of(fold.test)
+    train, test = fold.split(windows)
+    chosen_on = test if fold.chosen_on_test else None
+    fitted = fit(model, train, options, seed=seed, report=report, validation=chosen_on)
     return _count(test, fold.test, _decide(fitted, test)), fitted.history
 
 

@@ -1,9 +1,14 @@
-"""Protocols: how people are split into training and test. Nobody is ever on both sides."""
+"""Protocols: how people are split into training and test.
+
+Nobody is ever on both sides, but in "random", which is there to show by how much it inflates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from ambulo.errors import EvaluationError
 from ambulo.windows import Windows
@@ -11,11 +16,34 @@ from ambulo.windows import Windows
 
 @dataclass(frozen=True)
 class Fold:
-    """The people of a training and of a test set; nobody is in both."""
+    """The people of a training and of a test set.
+
+    The other two fields are the mistakes of published systems, to show what they are worth:
+    `random` is the share of all windows that is tested, drawn at random whoever's they are, and
+    `chosen_on_test` lets the test people choose the epoch.
+    """
 
     name: str
     train: tuple[str, ...]
     test: tuple[str, ...]
+    random: float = 0.0
+    chosen_on_test: bool = False
+
+    @property
+    def inflated(self) -> bool:
+        """Whether a score under this fold says nothing about people never seen."""
+        return self.chosen_on_test or bool(self.random) or bool({*self.train} & {*self.test})
+
+    def split(self, windows: Windows) -> tuple[Windows, Windows]:
+        """Training and test windows; at random, every activity by its share."""
+        if not self.random:
+            return windows.of(self.train), windows.of(self.test)
+        windows = windows.of({*self.train, *self.test})
+        rng, tested = np.random.default_rng(0), np.zeros(len(windows), bool)
+        for activity in range(len(windows.activities)):
+            mine = rng.permutation(np.flatnonzero(windows.labels == activity))
+            tested[mine[: round(self.random * len(mine))]] = True
+        return windows[~tested], windows[tested]
 
 
 def _official(windows: Windows, argument: str) -> list[Fold]:
@@ -53,13 +81,26 @@ def _people(windows: Windows, argument: str) -> list[Fold]:
     return [_fold(argument, windows.people, test)]
 
 
+def _random(windows: Windows, argument: str) -> list[Fold]:
+    try:
+        share = float(argument or 0.2)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise EvaluationError(f"random:SHARE needs a share between 0 and 1, got '{argument}'")
+    everyone = tuple(windows.people)
+    return [Fold("random windows", everyone, everyone, random=share)]
+
+
 PROTOCOLS: dict[str, Callable[[Windows, str], list[Fold]]] = {
     "official": _official,
     "loso": _loso,
     "groups": _groups,
     "people": _people,
+    "random": _random,
 }
-"""How people are split: the published split, each alone, K groups, or the people named."""
+"""How people are split: the published split, each alone, K groups, the people named, or not at all:
+random windows, whose scores are inflated."""
 
 
 def _fold(name: str, people: Sequence[str], test: Sequence[str]) -> Fold:
@@ -72,7 +113,7 @@ def _fold(name: str, people: Sequence[str], test: Sequence[str]) -> Fold:
 
 
 def folds(windows: Windows, protocol: str) -> list[Fold]:
-    """The folds of a protocol: "official", "loso", "groups:K" or "people:1,2"."""
+    """The folds of a protocol: "official", "loso", "groups:K", "people:1,2" or "random:SHARE"."""
     name, _, argument = protocol.partition(":")
     if name not in PROTOCOLS:
         raise EvaluationError(

@@ -123,13 +123,20 @@ def fit(
     seed: int = 0,
     report: Report | None = None,
     checkpoint: str | Path | None = None,
+    validation: Windows | None = None,
 ) -> Fit:
-    """Train a network on the labelled `windows` of training people; see `train`."""
-    kept, held = split_people(windows, options.validation, seed)
+    """Train a network on the labelled `windows` of training people; see `train`.
+
+    The epoch is chosen on people drawn from `windows`, or on the windows of `validation`.
+    """
+    if validation is None:
+        kept, held = split_people(windows, options.validation, seed)
+    else:
+        kept, held = windows, validation
     if hasattr(model_class(model), "solver"):
         return _solve(model, kept, held, options, seed, report)
     device = pick_device(options.device)
-    training, validation = to_device(kept, device), to_device(held, device)
+    training, aside = to_device(kept, device), to_device(held, device)
     state = _start(model, kept, training[0], options, seed, device)
     key = _key(model, windows, options, seed)
     if checkpoint is not None:
@@ -144,7 +151,7 @@ def fit(
             loss, accuracy = run_epoch(state, training, options, weights, axes)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
-                row["validation_loss"], row["validation_accuracy"] = score(state.kept, *validation)
+                row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
             _remember(state, row, bool(len(held)))
             if checkpoint is not None:
                 _save_checkpoint(state, Path(checkpoint), key)
@@ -157,7 +164,7 @@ def fit(
     state.network.load_state_dict(state.best)
     return Fit(
         network=state.network.eval(),
-        temperature=temperature(predict_logits(state.network, validation[0]), validation[1])
+        temperature=temperature(predict_logits(state.network, aside[0]), aside[1])
         if len(held)
         else 1.0,
         history=state.history,

@@ -10,7 +10,10 @@ from ambulo.models import fast_gru
 
 
 class LSTM(nn.Module):
-    """Two LSTM layers of 64, the last step into FC 128 - ReLU - FC (the `uci-recurrent` system)."""
+    """Two LSTM layers of 64, the last step into FC 128 - ReLU - FC (the `uci-recurrent` system).
+
+    `patch` samples, one after the other, make one step: fewer steps to remember over.
+    """
 
     cell: ClassVar[type[nn.LSTM | nn.GRU]] = nn.LSTM
 
@@ -24,15 +27,22 @@ class LSTM(nn.Module):
         layers: int = 2,
         dense: int = 128,
         dropout: float = 0.3,
+        patch: int = 1,
     ) -> None:
         super().__init__()
+        self.patch = patch
         between = dropout if layers > 1 else 0.0
-        self.recurrent = self.cell(channels, hidden, layers, dropout=between, batch_first=True)
+        self.recurrent = self.cell(
+            channels * patch, hidden, layers, dropout=between, batch_first=True
+        )
         self.dense = nn.Sequential(nn.Linear(hidden, dense), nn.ReLU(), nn.Dropout(dropout))
         self.head = nn.Linear(dense, classes)
 
     def features(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` to `(batch, dense)`."""
+        if self.patch > 1:
+            steps = x.shape[1] // self.patch
+            x = x[:, : steps * self.patch].reshape(-1, steps, self.patch * x.shape[2])
         sequence, _ = self.recurrent(x)
         out: Tensor = self.dense(sequence[:, -1])
         return out
