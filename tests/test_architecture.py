@@ -15,10 +15,11 @@ LEVELS: list[set[str]] = [
     {"errors", "signals", "timeline", "progress", "checkpoint", "models"},
     {"recording"},
     {"windows", "readers"},
-    {"recognizer", "datasets", "protocols", "options", "augmentation"},
+    {"recognizer", "datasets", "protocols", "options", "augmentation", "recipes"},
     {"closed_form", "scores"},
     {"training"},
     {"evaluation"},
+    {"reproduction"},
     {"report"},
     {"cli"},
 ]

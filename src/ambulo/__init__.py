@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ambulo.recording import Gap as Gap
     from ambulo.recording import Interval as Interval
     from ambulo.recording import Recording as Recording
+    from ambulo.reproduction import reproduce as reproduce
     from ambulo.timeline import Timeline as Timeline
     from ambulo.training import train as train
     from ambulo.windows import Windowing as Windowing
@@ -40,6 +41,7 @@ _HOMES = {
     "MODELS": "models",
     "train": "training",
     "evaluate": "evaluation",
+    "reproduce": "reproduction",
     "Recognizer": "recognizer",
     "Timeline": "timeline",
     "AmbuloError": "errors",
