@@ -77,7 +77,7 @@ def measure(name: str, data: Windows) -> tuple[float, float, float]:
     for _ in range(ROUNDS + 1):
         times[0].append(timed(lambda: usual_epoch(plain, loader, adam)))
         for i, (state, options) in enumerate(zip(states, runs, strict=True)):
-            run = (state, (x, y), options, None, [])
+            run = (state, (x, y), options, F.cross_entropy, [])
             times[i + 1].append(timed(lambda run=run: run_epoch(*run)))
     a, b, c = (len(x) / min(column[1:]) for column in times)
     return a, b, c

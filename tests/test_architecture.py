@@ -16,7 +16,7 @@ LEVELS: list[set[str]] = [
     {"recording"},
     {"windows", "readers"},
     {"recognizer", "datasets", "protocols", "options", "augmentation", "recipes"},
-    {"closed_form", "scores"},
+    {"closed_form", "imbalance", "scores"},
     {"training"},
     {"evaluation"},
     {"reproduction"},

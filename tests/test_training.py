@@ -14,7 +14,8 @@ from torch import nn
 from ambulo import train
 from ambulo.augmentation import rotate
 from ambulo.errors import TrainingError
-from ambulo.options import Options
+from ambulo.imbalance import make_loss, order
+from ambulo.options import IMBALANCE, Options
 from ambulo.recording import triads
 from ambulo.training import fit, split_people
 from ambulo.windows import Windows
@@ -134,17 +135,33 @@ def test_interrupt_keeps_the_best_so_far(synthetic: Windows) -> None:
     assert recognizer.card["interrupted"] and recognizer.card["epochs"].startswith("2,")
 
 
-def test_balanced_weights_lift_the_rare_activity(synthetic: Windows) -> None:
+def test_what_is_done_about_imbalance_lifts_the_rare_activity(synthetic: Windows) -> None:
     rng = np.random.default_rng(0)
     rare = synthetic[(synthetic.labels != 0) | (rng.random(len(synthetic)) < 0.05)]
-    recall = {}
-    for kind in ("none", "balanced"):
-        fitted = fit(
-            Tiny, rare, Options(epochs=40, learning_rate=0.01, class_weight=kind, validation=0)
-        )
-        x = torch.as_tensor(rare.values[rare.labels == 0])
-        recall[kind] = float((fitted.network(x).argmax(1) == 0).float().mean())
-    assert recall["balanced"] > recall["none"]
+    x, recall = torch.as_tensor(rare.values[rare.labels == 0]), {}
+    for kind in IMBALANCE:
+        options = Options(epochs=30, learning_rate=0.01, imbalance=kind, validation=0)
+        network = fit(Tiny, rare, options).network
+        recall[kind] = float((network(x).argmax(1) == 0).float().mean())
+    assert min(recall[kind] for kind in ("weights", "sampling", "logits")) > recall["none"]
+
+
+def test_losses_are_the_published_ones() -> None:
+    logits, y = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    train = torch.tensor([0, 0, 0, 1])
+    p = logits.softmax(1)[[0, 1], y]
+    focal = make_loss("focal", train, 2, 0.0)(logits, y)
+    assert torch.allclose(focal, (-((1 - p) ** 2) * p.log()).mean())
+    adjusted = make_loss("logits", train, 2, 0.0)(logits, y)
+    shifted = (logits + torch.tensor([0.75, 0.25]).log()).log_softmax(1)[[0, 1], y]
+    assert torch.allclose(adjusted, -shifted.mean())
+    drawn = torch.cat([order("sampling", train, 2, torch.Generator()) for _ in range(100)])
+    assert 0.4 < (train[drawn] == 1).float().mean() < 0.6
+
+
+def test_a_solved_head_refuses_what_it_cannot_do(synthetic: Windows) -> None:
+    with pytest.raises(TrainingError, match="none or weights"):
+        fit("rocket", synthetic, Options(imbalance="focal"))
 
 
 def test_rotation_turns_all_sensors_alike_and_keeps_lengths(synthetic: Windows) -> None:

@@ -9,6 +9,7 @@ from ambulo.errors import TrainingError
 from ambulo.windows import Windows
 
 SCALINGS = ("standard", "minmax", "none")
+IMBALANCE = ("none", "weights", "sampling", "focal", "logits")
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,9 @@ class Options:
     """How to train.
 
     `validation` is the share of training people kept aside for early stopping, calibration and
-    nothing else (0: nobody; then all `epochs` run and the last weights count). `class_weight` is
-    "none" or "balanced"; `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
+    nothing else (0: nobody; then all `epochs` run and the last weights count). `imbalance` is what
+    is done about rare activities: "none", "weights", "sampling", "focal" or "logits" (see
+    `ambulo.imbalance`); `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
     frame by a random rotation vector with this many degrees of deviation per axis; `copies` is how
     many such copies of each window a solved head learns from beside the window itself; `precision`
     is "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share
@@ -32,7 +34,7 @@ class Options:
     patience: int = 8
     validation: float = 0.15
     scaling: str = "standard"
-    class_weight: str = "none"
+    imbalance: str = "none"
     schedule: str = "cosine"
     clip: float = 1.0
     smoothing: float = 0.1
@@ -51,7 +53,7 @@ class Options:
                 raise TrainingError(f"{name} must be of type {item.type}, got {value!r}")
         allowed = {
             "scaling": SCALINGS,
-            "class_weight": ("none", "balanced"),
+            "imbalance": IMBALANCE,
             "schedule": ("cosine", "constant"),
             "precision": ("auto", "float32", "bfloat16"),
         }

@@ -23,6 +23,7 @@ from ambulo import checkpoint as checkpoints
 from ambulo.augmentation import rotate
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.errors import TrainingError
+from ambulo.imbalance import Loss, class_weights, make_loss, order
 from ambulo.models import model_class
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
@@ -56,6 +57,7 @@ class _State:
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     generator: torch.Generator
+    classes: int
     average: AveragedModel | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -142,13 +144,13 @@ def fit(
     if checkpoint is not None:
         _resume(state, Path(checkpoint), key)
     axes = triads(windows.channels) if options.rotate else []
-    weights = _class_weights(training[1], len(windows.activities), options)
+    loss_of = make_loss(options.imbalance, training[1], len(windows.activities), options.smoothing)
     interrupted = False
     try:
         for epoch in range(len(state.history), options.epochs):
             if epoch - state.best_epoch > options.patience and len(held):
                 break
-            loss, accuracy = run_epoch(state, training, options, weights, axes)
+            loss, accuracy = run_epoch(state, training, options, loss_of, axes)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
                 row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
@@ -200,7 +202,13 @@ def _solve(
             report(history[-1])
 
     axes = triads(kept.channels) if options.rotate else []
-    weights = _class_weights(training[1], len(kept.activities), options)
+    if options.imbalance not in ("none", "weights"):
+        raise TrainingError(
+            f"the head of '{model}' is solved, which allows imbalance none or weights, "
+            f"not {options.imbalance}"
+        )
+    alike = options.imbalance == "none"
+    weights = None if alike else class_weights(training[1], len(kept.activities))
     generator = torch.Generator().manual_seed(seed)
     penalty, (logits, labels) = solve_head(
         network, training, validation, options, axes, weights, generator, tell
@@ -216,22 +224,21 @@ def run_epoch(
     state: _State,
     data: tuple[Tensor, Tensor],
     options: Options,
-    weights: Tensor | None,
+    loss_of: Loss,
     axes: list[list[int]],
 ) -> tuple[float, float]:
     """One pass over the training windows in random order: mean loss and accuracy."""
     x, y = data
     state.network.train()
     total, right = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
-    for index in _batches(len(x), options.batch, state.generator):
+    indices = order(options.imbalance, y, state.classes, state.generator)
+    for index in _batches(indices, options.batch):
         values = x[index]
         if axes:
             values = rotate(values, axes, options.rotate, state.generator)
         with _precision(options, x.device):
             logits = state.network(values)
-        loss = F.cross_entropy(
-            logits.float(), y[index], weight=weights, label_smoothing=options.smoothing
-        )
+        loss = loss_of(logits.float(), y[index])
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)
@@ -244,9 +251,8 @@ def run_epoch(
     return float(total) / len(x), float(right) / len(x)
 
 
-def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(n, generator=generator)
-    batches = list(torch.split(order, size))
+def _batches(indices: Tensor, size: int) -> Iterator[Tensor]:
+    batches = list(torch.split(indices, size))
     if len(batches) > 1 and len(batches[-1]) < 2:  # a batch of one has no variance to normalise by
         batches.pop()
     return iter(batches)
@@ -345,7 +351,8 @@ def _start(
         average = AveragedModel(
             network, multi_avg_fn=_running_mean(options.average), use_buffers=True
         )
-    return _State(network, optimizer, schedule, torch.Generator().manual_seed(seed), average)
+    generator, classes = torch.Generator().manual_seed(seed), len(windows.activities)
+    return _State(network, optimizer, schedule, generator, classes, average)
 
 
 def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
@@ -360,14 +367,6 @@ def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], No
                 mean.copy_(value)  # a count of batches is no mean
 
     return update
-
-
-def _class_weights(y: Tensor, classes: int, options: Options) -> Tensor | None:
-    """Weights inverse to frequency among training people, of mean 1 over windows."""
-    if options.class_weight == "none":
-        return None
-    counts = torch.bincount(y, minlength=classes).float()
-    return torch.where(counts > 0, len(y) / (classes * counts.clamp_min(1)), 0.0)
 
 
 def _precision(options: Options, device: torch.device) -> torch.autocast:
