@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 AMBULO_DATA ?= $(wildcard ../shared/datasets)
 export AMBULO_DATA
 
-.PHONY: demo test check bench clean setup
+.PHONY: demo test check bench bench-aeon clean setup
 .DEFAULT_GOAL := test
 
 setup: $(VENV)/ready
@@ -36,6 +36,13 @@ bench: setup
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/training.py
 
+# aeon wants an older numpy than constraints.txt pins, so it gets an environment of its own.
+bench-aeon:
+	$(PYTHON) -m venv $(VENV)-aeon
+	$(VENV)-aeon/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VENV)-aeon/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train]' aeon
+	$(VENV)-aeon/bin/python benchmarks/rocket.py
+
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-aeon demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ LEVELS: list[set[str]] = [
     {"closed_form", "imbalance", "scores"},
     {"training"},
     {"evaluation"},
-    {"reproduction"},
+    {"reproduction", "comparison"},
     {"report"},
     {"cli"},
 ]

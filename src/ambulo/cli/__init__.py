@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import data, recognize, reproduce, score
+from ambulo.cli import compare, data, recognize, reproduce, score
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ for command in (
     recognize.train,
     score.evaluate,
     reproduce.reproduce,
+    compare.ablate,
+    compare.compare,
     recognize.predict,
     recognize.describe,
 ):
