@@ -15,7 +15,7 @@ LEVELS: list[set[str]] = [
     {"errors", "signals", "timeline", "progress", "checkpoint", "models"},
     {"recording"},
     {"windows", "readers"},
-    {"recognizer", "datasets", "protocols", "options"},
+    {"recognizer", "datasets", "protocols", "options", "audit"},
     {"training", "scores"},
     {"evaluation"},
     {"report"},
