@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.audit import split
-from ambulo.audit.arrays import alike, as_windows, column
+from ambulo.audit.arrays import alike, as_windows
+from ambulo.audit.arrays import column as column
 from ambulo.audit.arrays import load_array as load_array
 from ambulo.audit.content import Shared, shared
 from ambulo.audit.findings import Audit as Audit
@@ -115,8 +116,7 @@ def _with_values(
     progress: bool | None,
 ) -> Audit:
     """The audit with what the values themselves say."""
-    copies, exact = split.duplicates(*sides)
-    findings = [*findings, copies, scaled_together(*sides)]
+    findings = [*findings, scaled_together(*sides)]
     checked = [*checked, "copies", "scalers fitted on both sides"]
     if scaling is not None:
         findings.append(given_scaling(*sides, *scaling))
@@ -128,8 +128,8 @@ def _with_values(
         if found is None:
             skipped = [*skipped, "shared segments: windows of under 10 samples say too little"]
         else:
-            findings += split.contents(found, len(sides[1]), exact)
             checked.append("shared segments")
+    findings += split.contents(found, split.copies(*sides), len(sides[1]))
     return _audit(findings, sides, checked, skipped, found)
 
 

@@ -69,7 +69,7 @@ def as_windows(array: Any, name: str, channels_first: bool | None = None) -> Arr
             f"{name}: {bad} of {len(array)} windows hold NaN, infinite or too large values: "
             "drop or fill them first"
         )
-    return array.swapaxes(1, 2) if channels_first else array
+    return np.asarray(array.swapaxes(1, 2) if channels_first else array)
 
 
 def alike(train: Array, test: Array) -> None:
@@ -101,4 +101,4 @@ def column(values: Any, name: str, windows: int) -> Array:
         values = values.astype(np.int64)
     if values.dtype.kind not in "iuUSb":
         raise AuditError(f"{name}: holds {values.dtype}: give whole numbers or text, none missing")
-    return values.astype(str)
+    return np.asarray(values.astype(str))

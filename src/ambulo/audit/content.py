@@ -1,12 +1,12 @@
 """Signal that two windows share, found by content alone, whatever scaler went over it.
 
-Windows are compared by their differences from sample to sample, so that offsets and slow drifts
-do not count, and every short run of them is brought to unit length in every channel, so that
-scales do not count either. Runs are projected to a few numbers at random (Johnson and
-Lindenstrauss 1984), the runs of all offsets of the training windows go into a k-d tree, and a few
-runs of each test window look for neighbours there. Windows of one length that overlap at all share
-the start or the end of either, so a few runs are enough. A pair so found counts only if the whole
-of its overlap correlates by `ALIKE` or more.
+Windows are compared by their differences from sample to sample, less their mean, so that offsets
+and slow drifts do not count, and every short run of them is brought to unit length in every
+channel, so that scales do not count either. Runs are projected to a few numbers at random (Johnson
+and Lindenstrauss 1984), the runs of all offsets of the training windows go into a k-d tree, and a
+few runs of each test window look for neighbours there. Windows of one length that overlap at all
+share the start or the end of either, so a few runs are enough. A pair so found counts only if the
+whole of its overlap correlates by `ALIKE` or more.
 
 A run counts only if its movement is spread over enough samples: a constant, a step, padding or a
 clipped peak looks like any other. As a guard against signals that repeat by nature, a sample of the
@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 ALIKE = 0.98
 """Least correlation of shared signal: noise of up to a fifth of the sample-to-sample differences.
 
-The highest between different people of uci-har, hapt, mhealth and wisdm is 0.83."""
+Different people of uci-har, hapt, mhealth and wisdm stay well below; see `tests/test_audit.py`."""
 SPREAD = 10.0
 """Least number of samples over which the movement in an overlap must be spread."""
 
@@ -87,6 +87,23 @@ def shared(train: Array, test: Array, advance: Advance = lambda share, text: Non
     return Shared(rows[:, 0], rows[:, 1], rows[:, 2], samples, chance)
 
 
+def stretches(windows: Array, advance: Advance = lambda share, text: None) -> Array | None:
+    """Which windows hang together by signal that they share, a number for each `(windows,)`.
+
+    With overlapping windows these are the stretches of recording that they were cut from. None if
+    windows are too short to say.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    found = shared(windows, windows, advance)
+    if found is None:
+        return None
+    links = (np.ones(len(found.train)), (found.train, found.test))
+    graph = coo_matrix(links, shape=(len(windows), len(windows)))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
 def differences(windows: Array) -> Array:
     """Differences `(windows, length - 1, channels)`, each channel relative to its mean size."""
     out = np.diff(windows.astype(np.float32, copy=False), axis=1)
@@ -95,7 +112,7 @@ def differences(windows: Array) -> Array:
 
 
 def spread(steps: Array) -> Array:
-    """Over how many samples the energy of steps `(n, length, channels)` is spread, `(n,)`.
+    """Over how many samples the movement in steps `(n, length, channels)` is spread, `(n,)`.
 
     The participation ratio: the squared sum of the squares over the sum of their squares.
     """
@@ -106,7 +123,8 @@ def spread(steps: Array) -> Array:
 
 
 def _alike(steps: Array) -> Array:
-    """Steps `(…, length, channels)` with every channel of about the same energy."""
+    """Steps `(…, length, channels)` less their mean, every channel of about the same energy."""
+    steps = steps - steps.mean(axis=-2, keepdims=True)
     energy = (steps * steps).sum(axis=-2, keepdims=True)
     return np.asarray(steps / np.sqrt(energy + _FLOOR * steps.shape[-2]))
 

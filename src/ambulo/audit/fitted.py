@@ -127,7 +127,7 @@ def _ranged(train: Array, test: Array) -> Finding | None:
     own, other = _Moments.of(train), _Moments.of(test)
     both = own + other
     varies = both.high > both.low
-    missing = (own.low > both.low) | (own.high < both.high)
+    missing = (own.low > both.low + _VISIBLE) | (own.high < both.high - _VISIBLE)
     for low, high in ((0.0, 1.0), (-1.0, 1.0)):
         edges = np.abs(both.low - low) + np.abs(both.high - high)
         if varies.any() and edges[varies].max() < 1e-6 and missing.any():
@@ -139,8 +139,8 @@ def _ranged(train: Array, test: Array) -> Finding | None:
 
 def _holders(test: Array, own: _Moments, both: _Moments) -> int:
     """The most test windows that hold an extreme which no training window holds."""
-    low = (test == both.low).any(axis=1).sum(axis=0)[own.low > both.low]
-    high = (test == both.high).any(axis=1).sum(axis=0)[own.high < both.high]
+    low = (test == both.low).any(axis=1).sum(axis=0)[own.low > both.low + _VISIBLE]
+    high = (test == both.high).any(axis=1).sum(axis=0)[own.high < both.high - _VISIBLE]
     return int(max(low.max(initial=0), high.max(initial=0)))
 
 

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.audit.arrays import alike, as_windows, column
-from ambulo.audit.content import Shared, shared
+from ambulo.audit.content import stretches
 from ambulo.errors import AuditError
+from ambulo.progress import bar
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -24,6 +25,11 @@ Model = Callable[[Array, Array, Array], Array]
 """Takes training features, their labels 0 … and test features, and gives test labels."""
 
 _RIDGE = 1e-3
+_GROUPS = 10
+_PEOPLE = "trained on none of the tested person's windows"
+_CHAINED = (
+    "trained on none of the tested stretch of recording (its wearer may still be in training)"
+)
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,11 @@ def inflation(train: Windows, test: Windows, *, seed: int = 0) -> Inflation:
     _needs(len(train) and len(test), "one of the sides has no labelled windows")
     if (train.activities, train.channels) != (test.activities, test.channels):
         raise AuditError("the sides differ in activities or channels: no inflation to estimate")
-    return _over_people(
+    return _over_groups(
         (train.values, test.values),
         (train.labels.astype(str), test.labels.astype(str)),
         (train.subjects.astype(str), test.subjects.astype(str)),
+        _PEOPLE,
         seed,
     )
 
@@ -88,17 +95,18 @@ def inflation_arrays(
     subjects_train: Any = None,
     subjects_test: Any = None,
     *,
-    found: Shared | None = None,
     channels_first: bool | None = None,
     seed: int = 0,
+    progress: bool | None = None,
     names: tuple[str, str] = ("train", "test"),
 ) -> Inflation:
     """Estimate the inflation of a split of arrays `(windows, length, channels)` with labels.
 
-    With people, honest is as in `inflation`. Without, it is: training windows that share signal
-    with any test window (`found`, or searched for) are left out. The same people may still be on
-    both sides then, so the true inflation is larger. Raises AuditError for arrays that do not fit,
-    or if nothing is left to train on.
+    With people, honest is as in `inflation`. Without, the stretches of recording are rebuilt from
+    the signal that windows share, and dealt to groups; the test windows of each group are scored
+    by models that trained on none of its stretches. The same people may still be on both sides
+    then, so the true inflation is larger. Raises AuditError for arrays that do not fit, or if
+    nothing is left to train on.
     """
     x = as_windows(train, names[0], channels_first)
     y = as_windows(test, names[1], channels_first)
@@ -112,22 +120,28 @@ def inflation_arrays(
             column(subjects_train, f"people of {names[0]}", len(x)),
             column(subjects_test, f"people of {names[1]}", len(y)),
         )
-        return _over_people((x, y), labels, people, seed)
-    found = shared(x, y) if found is None else found
-    _needs(found is not None, "windows of under 10 samples say too little about what they share")
-    leaking = np.zeros(len(x), bool)
-    leaking[found.train if found else []] = True
-    parts = [(~leaking, np.ones(len(y), bool))]
-    how = "trained without the windows that share signal with the test (people may still be shared)"
-    return _estimate((x, y), labels, parts, how, seed)
+        return _over_groups((x, y), labels, people, _PEOPLE, seed)
+    with bar("inflation", show=progress) as advance:
+        together = stretches(np.concatenate([x, y]), advance)
+    _needs(together is not None, "windows of under 10 samples say too little about what they share")
+    return _over_groups((x, y), labels, _deal(np.asarray(together), len(x), seed), _CHAINED, seed)
 
 
-def _over_people(
-    sides: tuple[Array, Array], labels: tuple[Array, Array], people: tuple[Array, Array], seed: int
+def _deal(stretch: Array, train: int, seed: int) -> tuple[Array, Array]:
+    """Groups of training and of test windows; a stretch is in one group only."""
+    group = np.random.default_rng(seed).permutation(int(stretch.max()) + 1) % _GROUPS
+    return group[stretch[:train]], group[stretch[train:]]
+
+
+def _over_groups(
+    sides: tuple[Array, Array],
+    labels: tuple[Array, Array],
+    groups: tuple[Array, Array],
+    how: str,
+    seed: int,
 ) -> Inflation:
-    parts = ((people[0] != person, people[1] == person) for person in sorted(set(people[1])))
+    parts = ((groups[0] != group, groups[1] == group) for group in sorted(set(groups[1].tolist())))
     kept = [(train, test) for train, test in parts if train.any()]
-    how = "each test person scored by models that trained on none of that person's windows"
     return _estimate(sides, labels, kept, how, seed)
 
 

@@ -110,57 +110,58 @@ def chosen(chosen_on: Iterable[Any], test: Array) -> Finding | None:
     )
 
 
-def duplicates(train: Array, test: Array) -> tuple[Finding | None, Array]:
-    """Test windows that are in training to the last bit, and their positions.
+def copies(train: Array, test: Array) -> Array:
+    """Positions of the test windows that are in training to the last bit.
 
     Windows without movement do not count: all constants are alike.
     """
     seen = {_digest(window) for window in train}
     same = np.array([i for i, window in enumerate(test) if _digest(window) in seen], np.int64)
-    if len(same):
-        same = same[spread(differences(test)[same]) >= SPREAD]
-    if not len(same):
-        return None, same
-    sentence = f"{some(len(same), len(test))} are exact copies of a training window: remove them"
-    return Finding("duplicates", "leak", len(same), len(test), sentence), same
+    return same[spread(differences(test)[same]) >= SPREAD] if len(same) else same
 
 
 def _digest(window: Array) -> bytes:
     return blake2b(np.ascontiguousarray(window + np.float32(0)).data, digest_size=16).digest()
 
 
-def contents(found: Shared, n: int, exact: Array) -> list[Finding]:
-    """Near copies and shifted segments among the pairs found, beyond `exact` copies; of `n`."""
-    near = np.setdiff1d(found.windows(shifted=False), exact)
-    moved = found.windows(shifted=True)
+def contents(found: Shared | None, exact: Array, n: int) -> list[Finding]:
+    """Exact copies, and the near copies and shifted segments among the pairs found; of `n`."""
     out = []
+    if len(exact):
+        text = f"{some(len(exact), n)} are exact copies of a training window: remove them"
+        out.append(Finding("duplicates", _sure(found, len(exact) / n), len(exact), n, text))
+    if found is None:
+        return out
+    near = np.setdiff1d(found.windows(shifted=False), exact)
     if len(near):
         text = (
             f"{some(len(near), n)} are near copies of a training window (rescaled, or with a "
             "little noise): remove them"
         )
         out.append(Finding("near-duplicates", _sure(found, len(near) / n), len(near), n, text))
-    if len(moved):
-        out.append(_segments(found, moved, n))
-    return out
+    return out + _segments(found, n)
 
 
-def _segments(found: Shared, moved: Array, n: int) -> Finding:
+def _segments(found: Shared, n: int) -> list[Finding]:
+    moved = found.windows(shifted=True)
+    if not len(moved):
+        return []
+    nearest = np.full(n, np.iinfo(np.int64).max)
     rows = found.shift != 0
-    sizes, times = np.unique(np.abs(found.shift[rows]), return_counts=True)
+    np.minimum.at(nearest, found.test[rows], np.abs(found.shift[rows]))
+    sizes, times = np.unique(nearest[moved], return_counts=True)
     typical = int(sizes[times.argmax()])
-    samples = int(np.median(found.samples[rows]))
+    samples = int((found.samples + np.abs(found.shift))[0]) - typical
     text = (
         f"{some(len(moved), n)} share a stretch of signal with a training window, typically "
         f"{samples} samples long and shifted by {typical}: the windows overlapped before they were "
         "split at random; split by people or by recording first"
     )
     details = {"typical_shift": typical, "typical_samples": samples, "chance": found.chance}
-    return Finding(
-        "shared-segments", _sure(found, len(moved) / n), len(moved), n, text, details
-    )
+    severity = _sure(found, len(moved) / n)
+    return [Finding("shared-segments", severity, len(moved), n, text, details)]
 
 
-def _sure(found: Shared, share: float) -> Any:
+def _sure(found: Shared | None, share: float) -> Any:
     """A doubt where signals played backwards match too: then they repeat by nature."""
-    return "leak" if share > _UNEXPLAINED * found.chance else "doubt"
+    return "leak" if found is None or share > _UNEXPLAINED * found.chance else "doubt"
