@@ -426,3 +426,12 @@ def test_people_of_real_data_are_clean(name: str) -> None:
     windows = load_dataset(name).windows()
     test = np.isin(windows.subjects, windows.people[::3])
     assert audit(windows[~test], windows[test]).findings == ()
+
+
+@pytest.mark.real
+def test_single_channels_of_real_people_are_clean() -> None:
+    windows = load_dataset("mhealth").windows()
+    test = np.isin(windows.subjects, windows.people[::3])
+    for k in range(windows.values.shape[2]):
+        x = windows.values[:, :, [k]]
+        assert audit_arrays(x[~test], x[test]).findings == (), windows.channels[k]
