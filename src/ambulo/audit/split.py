@@ -21,12 +21,10 @@ _UNEXPLAINED = 10.0  # times the matches of backward signals that forward ones m
 def spans(train: Windows, test: Windows) -> Finding | None:
     """Test windows that overlap in time with a training window of the same recording."""
     share = np.zeros(len(test))
-    keys = {
-        key: rows for key, rows in _by_recording(train).items() if key in set(_by_recording(test))
-    }
-    for key, rows in keys.items():
-        mine = _by_recording(test)[key]
-        share[mine] = _overlap(train, rows, test, mine)
+    trained, tested = _by_recording(train), _by_recording(test)
+    both = [key for key in tested if key in trained]
+    for key in both:
+        share[tested[key]] = _overlap(train, trained[key], test, tested[key])
     count = int((share > 0).sum())
     if not count:
         return None
@@ -38,7 +36,7 @@ def spans(train: Windows, test: Windows) -> Finding | None:
         len(test),
         f"{some(count, len(test))} overlap in time with a training window of the same recording, "
         f"typically by {100 * typical:.0f} % of the window: split by people, not by windows",
-        {"typical_overlap": typical, "recordings": len({key for key in keys})},
+        {"typical_overlap": typical, "recordings": len(both)},
     )
 
 
@@ -76,7 +74,7 @@ def people(train: Array, test: Array, *, same_source: bool = True) -> Finding | 
     both = natural(set(train.tolist()) & set(test.tolist()))
     if not both:
         return None
-    count = int(np.isin(test, [name for name in test if str(name) in both]).sum())
+    count = int(np.isin(test.astype(str), both).sum())
     told = ", ".join(both[:8]) + (", …" if len(both) > 8 else "")
     of = len(set(test.tolist()))
     sentence = (
