@@ -15,7 +15,7 @@ LEVELS: list[set[str]] = [
     {"errors", "signals", "timeline", "progress", "checkpoint", "models"},
     {"recording"},
     {"windows", "readers"},
-    {"recognizer", "datasets", "protocols", "options", "augmentation", "recipes"},
+    {"recognizer", "datasets", "protocols", "options", "augmentation", "recipes", "audit"},
     {"closed_form", "imbalance", "scores"},
     {"training"},
     {"evaluation"},

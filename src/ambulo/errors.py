@@ -6,6 +6,7 @@
     ├── WindowingError      windows cannot be cut as asked
     ├── TrainingError       a model, an option or the people to train on do not fit together
     ├── EvaluationError     a protocol is unknown or leaves nobody to test
+    ├── AuditError          arrays or a split cannot be audited as they are
     ├── RecognizerError     a recognizer file is damaged, too new, or does not suit a recording
     ├── OutputError         a result cannot be written where it was asked for
     └── MissingExtraError   an optional part of Ambulo is not installed
@@ -38,6 +39,10 @@ class TrainingError(AmbuloError):
 
 class EvaluationError(AmbuloError):
     """A protocol is unknown or leaves nobody to test."""
+
+
+class AuditError(AmbuloError):
+    """Arrays or a split cannot be audited as they are."""
 
 
 class RecognizerError(AmbuloError):

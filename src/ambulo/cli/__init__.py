@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import compare, data, recognize, reproduce, score
+from ambulo.cli import audit, compare, data, recognize, reproduce, score
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(data.datasets_app, name="datasets")
 for command in (
     recognize.train,
     score.evaluate,
+    audit.audit,
     reproduce.reproduce,
     compare.ablate,
     compare.compare,
