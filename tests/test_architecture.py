@@ -16,6 +16,7 @@ LEVELS: list[set[str]] = [
     {"recording"},
     {"windows", "readers"},
     {"recognizer", "datasets", "protocols", "options"},
+    {"importance"},
     {"training", "scores"},
     {"evaluation"},
     {"report"},
@@ -24,7 +25,7 @@ LEVELS: list[set[str]] = [
 """A module may import from the levels above its own in this list, and a package from itself."""
 
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
-HEAVY = ("torch", "ray", "fastapi", "matplotlib", "sklearn", "pandas", "scipy.signal")
+HEAVY = ("torch", "ray", "fastapi", "matplotlib", "jinja2", "sklearn", "pandas", "scipy.signal")
 
 
 def rooms() -> list[Path]:
