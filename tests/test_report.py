@@ -153,8 +153,8 @@ def test_an_inflated_score_is_stamped_everywhere(
     html = write_evaluation(inflated, tmp_path, windows=synthetic)[0].read_text()
     assert "<title>INFLATED" in html and 'class="stamp"' in html and "inflated; 95 %" in html
     assert "nobody of them was seen" not in html
+    honest = write_evaluation(plain, tmp_path / "honest", windows=synthetic)[0].parent
     for name in ("people", "confusion", "curves", "calibration", "importance", "example-1-right"):
-        honest = write_evaluation(plain, tmp_path / "honest", windows=synthetic)[0].parent
         assert (tmp_path / f"{name}.png").read_bytes() != (honest / f"{name}.png").read_bytes()
 
 

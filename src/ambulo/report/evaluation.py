@@ -189,7 +189,7 @@ def _audit(evaluation: Evaluation) -> list[Section]:
         (finding.get("kind", ""), finding.get("count", ""), finding.get("text", ""))
         for finding in audit.get("findings", [])
     ]
-    table = [Table("Findings", ("kind", "count", "what"), rows)] if rows else []
+    table = [Table("Findings", ("kind", "count", "what"), rows, words=(2,))] if rows else []
     return [Section("audit", "Leakage audit", [verdict, *table], audit)]
 
 

@@ -134,8 +134,9 @@ def example(
     time = np.arange(len(values)) / windows.rate
     for axes, (sensor, index) in zip(grid, shown, strict=False):
         _traces(axes, time, values, index, windows.channels)
-        axes.set_ylabel(f"{label(sensor, 18)}\n{Channel(windows.channels[index[0]]).unit}")
-        axes.yaxis.label.set_fontsize(8)
+        placement, _, kind = sensor.rpartition(".")
+        unit = Channel(windows.channels[index[0]]).unit
+        axes.set_ylabel("\n".join(filter(None, (label(placement, 16), kind, unit))), fontsize=7)
     grid[0].legend(fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     if attention is not None:
         _strip(grid[-1], attention, len(values), windows.rate)
@@ -162,7 +163,7 @@ def _strip(axes: Any, attention: Array, length: int, rate: float) -> None:
     style: dict[str, Any] = {"cmap": "Purples", "vmin": 0, "vmax": max(3, shades.max())}
     axes.imshow(shades, aspect="auto", extent=extent, interpolation="none", **style)
     axes.set_yticks(range(1, layers + 1))
-    axes.set_ylabel("attention\nlayer", fontsize=8)
+    axes.set_ylabel("attention\nlayer", fontsize=7)
     axes.tick_params(labelsize=7)
 
 

@@ -41,6 +41,7 @@ def drawn(picture: Figure, kind: str, dpi: int = 144) -> bytes:
     with mpl.rc_context({"svg.hashsalt": "ambulo"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a name may be in any script
         picture.savefig(out, dpi=dpi, format=kind, metadata=metadata)
+    picture.set_layout_engine("none")  # drawn once more, it need not be laid out again
     return out.getvalue()
 
 

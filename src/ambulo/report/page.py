@@ -46,13 +46,15 @@ class Picture:
 class Table:
     """Rows under column headings; the first cell of a row is the row's own heading.
 
-    A `folded` table opens at a click, and is open in print where the browser can.
+    A `folded` table opens at a click, and is open in print where the browser can. `words` are the
+    positions of columns of text, which are set to the left.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     folded: bool = False
+    words: Sequence[int] = ()
 
     kind = "table"
 
