@@ -90,15 +90,6 @@ def test_a_model_without_attention_has_none(synthetic: Windows) -> None:
     assert attention_over_time(train(Tiny, synthetic, epochs=1), synthetic.values) is None
 
 
-def test_a_recognizer_attends_as_its_network(synthetic: Windows) -> None:
-    network = Scaled(CNNLSTMAttention(6, synthetic.length, 6, hidden=8), 6).eval()
-    recognizer = train("cnn-lstm-attention", synthetic, epochs=1, sizes={"hidden": 8})
-    network.load_state_dict({k: torch.as_tensor(v) for k, v in recognizer.tensors.items()})
-    ours, its = (attention_over_time(n, synthetic.values[:9]) for n in (network, recognizer))
-    assert ours is not None and its is not None and ours.shape == (9, 2, synthetic.length - 2)
-    assert np.array_equal(ours, its)
-
-
 def test_probabilities_are_calibrated_and_in_order(synthetic: Windows) -> None:
     found = evaluate(Tiny, synthetic, protocol="groups:2", seeds=2, epochs=2, workers=1)
     assert found.probabilities is not None and found.truth is not None

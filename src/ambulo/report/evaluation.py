@@ -9,7 +9,7 @@ from ambulo.report.figures import confusion, curves, marked, people, title
 from ambulo.report.insight import percent
 from ambulo.report.page import Facts, Part, Picture, Section, Table, Verbatim, write_page
 from ambulo.scores import Evaluation
-from ambulo.windows import Windows
+from ambulo.windows import Windows, natural
 
 INFLATED = (
     "The same people are in training and in test, so the score says how well a model knows them "
@@ -116,7 +116,7 @@ def _people(evaluation: Evaluation) -> Section:
     scores = evaluation.per_person()
     rows = [
         (person, percent(s["accuracy"]), f"{s['macro_f1']:.3f}", s["windows"])
-        for person, s in scores.items()
+        for person, s in ((person, scores[person]) for person in natural(scores))
     ]
     worst = evaluation.worst_person()
     alt = (

@@ -14,12 +14,13 @@ from ambulo.errors import EvaluationError, MissingExtraError
 from ambulo.importance import Importance
 from ambulo.scores import Evaluation
 from ambulo.timeline import write_whole
+from ambulo.windows import natural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 5.2
-"""Inches across: at the width of a phone, text of 9 points is still read."""
+WIDTH = 4.4
+"""Inches across: at the width of a phone, text of 7 points is still read."""
 RED = "#b00020"
 
 
@@ -113,7 +114,8 @@ def confusion(evaluation: Evaluation) -> Figure:
 def people(evaluation: Evaluation) -> Figure:
     """Accuracy of every test person, with the mean and its interval over people."""
     scores = evaluation.per_person()
-    values = [100 * scores[person]["accuracy"] for person in evaluation.people]
+    names = natural(evaluation.people)
+    values = [100 * scores[person]["accuracy"] for person in names]
     overall, n = evaluation.accuracy(), len(values)
     picture = figure(WIDTH, 1.5 + 0.22 * n)
     axes = picture.subplots()
@@ -125,17 +127,17 @@ def people(evaluation: Evaluation) -> Figure:
     least = max(min(values) - 15, 0)
     for row, value in enumerate(values):
         axes.text(least + 0.6, row, f"{value:.1f}", va="center", color="w", fontsize=8)
-    axes.set_yticks(range(n), [label(person, 14) for person in evaluation.people], fontsize=8)
+    axes.set_yticks(range(n), [label(person, 14) for person in names], fontsize=8)
     axes.set_ylim(n - 0.4, -0.6)
     axes.set_xlim(least, 100)
     axes.set_ylabel("test person")
-    axes.set_xlabel("accuracy, %; line and band: mean and its 95 % interval", fontsize=9)
+    axes.set_xlabel("accuracy, %; line and band: mean and its 95 % interval", fontsize=8)
     return _titled(picture, evaluation)
 
 
 def curves(histories: Sequence[Sequence[dict[str, float]]], title: str = "") -> Figure:
     """Loss and accuracy by epoch on training people and on validation people, a line a run."""
-    picture = figure(WIDTH, 5.4)
+    picture = figure(WIDTH, 4.8)
     many = len(histories) > 1
     for axes, name in zip(picture.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True):
         for key, colour, who in ((name, "C0", "training"), (f"validation_{name}", "C1", "valid.")):
@@ -165,7 +167,7 @@ def reliability(evaluation: Evaluation) -> Figure:
     if found is None:
         raise EvaluationError("this evaluation has no probabilities: evaluate again")
     bins = found["bins"]
-    picture = figure(WIDTH, 5.4)
+    picture = figure(WIDTH, 4.8)
     top, below = picture.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     middles, widths = ([b["low"] + b["high"] for b in bins], [b["high"] - b["low"] for b in bins])
     centres = np.array(middles) / 2
@@ -179,7 +181,7 @@ def reliability(evaluation: Evaluation) -> Figure:
     top.set_title(f"expected calibration error {100 * found['ece']:.1f} %", fontsize=9)
     below.bar(centres, [b["windows"] for b in bins], widths, color="0.5", edgecolor="w")
     below.set_ylabel("windows")
-    below.set_xlabel("confidence: calibrated probability of the decided activity")
+    below.set_xlabel("confidence: calibrated probability of the decision", fontsize=9)
     below.set_xlim(0, 1)
     return _titled(picture, evaluation)
 
