@@ -22,7 +22,11 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python examples/demo.py demo
 
-test: setup
+$(VENV)/browser: $(VENV)/ready scripts/install-debian-packages
+	scripts/install-debian-packages
+	touch $@
+
+test: setup $(VENV)/browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup

@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
     recognizer = train("cnn-lstm", learners, epochs=12)
     file = recognizer.save(folder / "waist.ambulo")
 
-    scores = evaluate(recognizer, windows)
+    scores = evaluate(recognizer, windows, explain=True)
     accuracy, worst = scores.accuracy(), scores.worst_person()
     print(
         f"2. on the {len(scores.people)} people it never saw: {accuracy['mean']:.1%} of "
@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
         table,
         timeline.save(folder / "timeline.png"),
         timeline.save(folder / "timeline.csv"),
-        *report.write_evaluation(scores, folder),
+        report.write_evaluation(scores, folder / "report", windows=windows)[0],
     ]
     print(f"4. {time.perf_counter() - began:.0f} s. Look at:")
     print("\n".join(f"   {path}" for path in results))

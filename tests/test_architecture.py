@@ -16,7 +16,7 @@ LEVELS: list[set[str]] = [
     {"recording"},
     {"windows", "readers"},
     {"recognizer", "datasets", "protocols", "options", "augmentation", "recipes", "audit"},
-    {"closed_form", "imbalance", "scores"},
+    {"closed_form", "imbalance", "scores", "importance"},
     {"training"},
     {"evaluation"},
     {"reproduction", "comparison"},
@@ -26,7 +26,7 @@ LEVELS: list[set[str]] = [
 """A module may import from the levels above its own in this list, and a package from itself."""
 
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
-HEAVY = ("torch", "ray", "fastapi", "matplotlib", "sklearn", "pandas", "scipy.signal")
+HEAVY = ("torch", "ray", "fastapi", "matplotlib", "jinja2", "sklearn", "pandas", "scipy.signal")
 
 
 def rooms() -> list[Path]:

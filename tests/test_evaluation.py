@@ -13,7 +13,6 @@ from test_training import Tiny
 from ambulo import evaluate
 from ambulo.errors import EvaluationError
 from ambulo.protocols import folds
-from ambulo.report import write_evaluation
 from ambulo.scores import Evaluation
 from ambulo.windows import Windows
 
@@ -123,11 +122,3 @@ def test_json_holds_what_a_reader_needs(evaluation: Evaluation) -> None:
     assert set(content["macro_f1"]) >= {"mean", "low", "high"}
     assert set(content["worst_person"]) == {"id", "accuracy"}
     assert np.array(content["confusion"]).shape == (6, 6) and len(content["per_class"]) == 6
-
-
-def test_pictures_and_scores_are_written(
-    evaluation: Evaluation, tmp_path: pytest.TempPathFactory
-) -> None:
-    written = write_evaluation(evaluation, tmp_path / "out")  # type: ignore[operator]
-    assert {p.name for p in written} == {"scores.json", "confusion.png", "people.png", "curves.png"}
-    assert all(p.stat().st_size > 1000 for p in written)

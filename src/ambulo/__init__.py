@@ -48,7 +48,13 @@ _HOMES = {
 }
 __all__ = [*_HOMES]  # noqa: PLE0604
 
-_EXTRAS = {"torch": "train", "onnxscript": "train", "onnx": "train", "matplotlib": "report"}
+_EXTRAS = {
+    "torch": "train",
+    "onnxscript": "train",
+    "onnx": "train",
+    "matplotlib": "report",
+    "jinja2": "report",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from queue import Empty
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import EvaluationError
+from ambulo.importance import Importance, attention_over_time, channel_importance
 from ambulo.options import Options, make_options
 from ambulo.progress import Advance, bar
 from ambulo.protocols import Fold, folds
-from ambulo.recognizer import Recognizer
+from ambulo.recognizer import Recognizer, softmax
 from ambulo.scores import Evaluation
-from ambulo.training import Fit, fit, predict_logits, rows, say, to_device
+from ambulo.training import fit, predict_logits, rows, say, to_device
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -35,6 +36,7 @@ def evaluate(
     seeds: int | Sequence[int] = 1,
     workers: int = 1,
     progress: bool | None = None,
+    explain: bool = False,
     **options: Any,
 ) -> Evaluation:
     """Train and test `model` under a protocol, by name or as folds, once for each fold and seed.
@@ -44,51 +46,84 @@ def evaluate(
     In each fold, scaling, early stopping and calibration see training people only, and the test
     people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; with several
     `workers`, processes share folds and seeds; a script that asks for them must keep its own work
-    under `if __name__ == "__main__":`. Raises EvaluationError for an unknown protocol.
+    under `if __name__ == "__main__":`. With `explain` the importance of channels (in the first
+    seed and fold) and the attention of models that have it (in the first seed) are worked out too;
+    a report shows them. Raises EvaluationError for an unknown protocol.
     """
     windows = windows.labelled()
     if isinstance(model, Recognizer):
-        return _of_recognizer(model, windows)
+        return _of_recognizer(model, windows, explain)
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not seeds:
         raise EvaluationError("at least one seed is needed")
     plan = folds(windows, protocol) if isinstance(protocol, str) else list(protocol)
-    people = tuple(person for fold in plan for person in fold.test)
-    jobs = [(seed, fold) for seed in seeds for fold in plan]
-    confusion = np.zeros((len(seeds), len(people), *[len(windows.activities)] * 2), np.int64)
-    histories: list[list[dict[str, float]]] = [[] for _ in jobs]
+    jobs = _jobs(seeds, plan, explain)
     with bar(f"{name} on {windows.source}", show=progress) as advance:
-        for k, counts, history in _run(model, windows, chosen, jobs, workers, advance):
-            seed, fold = jobs[k]
-            rows = [people.index(person) for person in fold.test]
-            confusion[seeds.index(seed), rows] = counts
-            histories[k] = history
+        done = dict(_run(model, windows, chosen, jobs, workers, advance))
+    outcomes = [done[k] for k in range(len(jobs))]
+    first = outcomes[: len(plan)]
     return Evaluation(
         dataset=windows.source,
         model=name,
         protocol=protocol if isinstance(protocol, str) else ", ".join(f.name for f in plan),
         seeds=seeds,
-        activities=windows.activities,
-        people=people,
         folds=tuple(plan),
-        confusion=confusion,
         windows={
             "train": round(np.mean([len(fold.split(windows)[0]) for fold in plan])),
-            "test": int(confusion[0].sum()),
+            "test": sum(len(outcome.probabilities) for outcome in first),
         },
         options=asdict(chosen),
-        histories=histories,
+        histories=[outcome.history for outcome in outcomes],
         data={k: v for k, v in windows.describe().items() if k != "people"},
+        temperatures=tuple(outcome.temperature for outcome in outcomes),
+        importance=first[0].importance,
+        attention=_joined([outcome.attention for outcome in first]),
+        **_tested(windows, plan, [outcome.probabilities for outcome in outcomes]),
     )
+
+
+def _jobs(seeds: Sequence[int], plan: Sequence[Fold], explain: bool) -> list[Job]:
+    """Every fold with every seed; the first seed's folds are explained, if anything is."""
+    return [
+        Job(seed, fold, attention=explain and i == 0, importance=explain and i == 0 and k == 0)
+        for i, seed in enumerate(seeds)
+        for k, fold in enumerate(plan)
+    ]
+
+
+def _tested(
+    windows: Windows, plan: Sequence[Fold], probabilities: Sequence[Array]
+) -> dict[str, Any]:
+    """What an Evaluation says of its test windows, from probabilities by seed and fold."""
+    positions = np.concatenate([fold.split(windows)[1] for fold in plan])
+    n = len(plan)
+    by_seed = [np.concatenate(probabilities[k : k + n]) for k in range(0, len(probabilities), n)]
+    people = tuple(dict.fromkeys(person for fold in plan for person in fold.test))
+    tested = windows.subjects[positions], windows.labels[positions]
+    return {
+        "activities": windows.activities,
+        "people": people,
+        "confusion": np.stack(
+            [_count(*tested, people, len(windows.activities), p.argmax(1)) for p in by_seed]
+        ),
+        "probabilities": np.stack(by_seed),
+        "truth": tested[1].astype(np.int64),
+        "positions": positions,
+    }
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there and len(there) == len(parts) else None
 
 
 SAME_PEOPLE = {"uci-har": "hapt"}
 """Data sets that show the people of another one, under the same names."""
 
 
-def _of_recognizer(recognizer: Recognizer, windows: Windows) -> Evaluation:
+def _of_recognizer(recognizer: Recognizer, windows: Windows, explain: bool) -> Evaluation:
     """Test a recognizer on the people it was not trained on."""
     card = recognizer.card
     family = [SAME_PEOPLE.get(name, name) for name in (str(card.get("data")), windows.source)]
@@ -106,24 +141,46 @@ def _of_recognizer(recognizer: Recognizer, windows: Windows) -> Evaluation:
             f"{', '.join(test.activities)} and {', '.join(test.channels)}: load the same"
         )
     people = tuple(test.people)
+    trained_on = tuple(card.get("people", []))
+    if family[0] != family[1]:  # other people, though they may go by the same numbers
+        trained_on = tuple(f"{card.get('data')} {person}" for person in trained_on)
+    fold = Fold("unseen people", trained_on, people)
     return Evaluation(
         dataset=windows.source,
         model=str(recognizer.network.get("model")),
         protocol=f"people:{','.join(people)}",
         seeds=(card.get("seed", 0),),
-        activities=test.activities,
-        people=people,
-        folds=(Fold("unseen people", tuple(card.get("people", [])), people),),
-        confusion=_count(test, people, recognizer.logits(test.values).argmax(1))[None],
+        folds=(fold,),
         windows={"train": int(card.get("windows", 0)), "test": len(test)},
         options=card.get("options", {}),
         histories=[card.get("history", [])],
         data={k: v for k, v in test.describe().items() if k != "people"},
+        temperatures=(recognizer.temperature,),
+        importance=channel_importance(recognizer, test) if explain else None,
+        attention=attention_over_time(recognizer, test.values) if explain else None,
+        **_tested(windows, [fold], [recognizer.probabilities(test.values)]),
     )
 
 
-Outcome = tuple[int, Array, list[dict[str, float]]]
-Job = tuple[int, Fold]
+@dataclass(frozen=True)
+class Job:
+    """A fold to train and test with a seed, and what of it to explain."""
+
+    seed: int
+    fold: Fold
+    attention: bool = False
+    importance: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Calibrated probabilities `(test windows, classes)` float32 of a job, and how they came."""
+
+    probabilities: Array
+    temperature: float
+    history: list[dict[str, float]]
+    importance: Importance | None = None
+    attention: Array | None = None
 
 
 def _run(
@@ -133,13 +190,13 @@ def _run(
     jobs: Sequence[Job],
     workers: int,
     advance: Advance,
-) -> Iterator[Outcome]:
-    """Every job's confusion matrices and history, as they get done."""
+) -> Iterator[tuple[int, Outcome]]:
+    """Every job's number and outcome, as they get done."""
     share = 1 / (len(jobs) * rows(model, options))
     workers = min(workers, len(jobs))
     if workers == 1:
         for k, job in enumerate(jobs):
-            yield k, *_one(model, windows, options, job, lambda row: advance(share, say(row)))
+            yield k, _one(model, windows, options, job, lambda row: advance(share, say(row)))
         return
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
@@ -152,7 +209,7 @@ def _run(
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             _drain(queue, lambda row: advance(share, say(row)))
             for future in done:
-                yield waiting.pop(future), *future.result()
+                yield waiting.pop(future), future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -177,7 +234,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(model: Any, options: Options, job: Job) -> tuple[Array, list[dict[str, float]]]:
+def _work(model: Any, options: Options, job: Job) -> Outcome:
     return _one(model, _shared["windows"], options, job, _shared["queue"].put)
 
 
@@ -195,26 +252,29 @@ def _one(
     options: Options,
     job: Job,
     report: Callable[[dict[str, float]], None],
-) -> tuple[Array, list[dict[str, float]]]:
-    """Train on a fold's training people, and count decisions on each of its test people."""
-    seed, fold = job
-    train, test = fold.split(windows)
-    chosen_on = test if fold.chosen_on_test else None
-    fitted = fit(model, train, options, seed=seed, report=report, validation=chosen_on)
-    return _count(test, fold.test, _decide(fitted, test)), fitted.history
+) -> Outcome:
+    """Train on a fold's training people, and decide on each window of its test people."""
+    training, test = (windows[positions] for positions in job.fold.split(windows))
+    chosen_on = test if job.fold.chosen_on_test else None
+    fitted = fit(model, training, options, seed=job.seed, report=report, validation=chosen_on)
+    network = fitted.network
+    x, _ = to_device(test, next(network.parameters()).device)
+    logits = np.asarray(predict_logits(network, x).cpu())
+    return Outcome(
+        probabilities=softmax(logits / np.float32(fitted.temperature)),
+        temperature=fitted.temperature,
+        history=fitted.history,
+        importance=channel_importance(network, test) if job.importance else None,
+        attention=attention_over_time(network, test.values) if job.attention else None,
+    )
 
 
-def _count(windows: Windows, people: Sequence[str], decided: Array) -> Array:
+def _count(
+    subjects: Array, labels: Array, people: Sequence[str], classes: int, decided: Array
+) -> Array:
     """Confusion matrices `(people, classes, classes)` of decisions on labelled windows."""
-    classes = len(windows.activities)
     counts = np.zeros((len(people), classes, classes), np.int64)
     rows = {person: row for row, person in enumerate(people)}
-    who = np.array([rows[str(person)] for person in windows.subjects], np.int64)
-    np.add.at(counts, (who, windows.labels, decided), 1)
+    who = np.array([rows[str(person)] for person in subjects], np.int64)
+    np.add.at(counts, (who, labels, decided), 1)
     return counts
-
-
-def _decide(fitted: Fit, windows: Windows) -> Array:
-    device = next(fitted.network.parameters()).device
-    x, _ = to_device(windows, device)
-    return np.asarray(predict_logits(fitted.network, x).argmax(1).cpu())

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ambulo.errors import EvaluationError
 from ambulo.windows import Windows
+
+Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,17 @@ class Fold:
         """Whether a score under this fold says nothing about people never seen."""
         return self.chosen_on_test or bool(self.random) or bool({*self.train} & {*self.test})
 
-    def split(self, windows: Windows) -> tuple[Windows, Windows]:
-        """Training and test windows; at random, every activity by its share."""
+    def split(self, windows: Windows) -> tuple[Positions, Positions]:
+        """Positions of training and of test windows; at random, of each activity its share."""
+        members = [np.isin(windows.subjects, list(side)) for side in (self.train, self.test)]
         if not self.random:
-            return windows.of(self.train), windows.of(self.test)
-        windows = windows.of({*self.train, *self.test})
-        rng, tested = np.random.default_rng(0), np.zeros(len(windows), bool)
+            return np.flatnonzero(members[0]), np.flatnonzero(members[1])
+        everyone, rng = members[0] | members[1], np.random.default_rng(0)
+        tested = np.zeros(len(windows), bool)
         for activity in range(len(windows.activities)):
-            mine = rng.permutation(np.flatnonzero(windows.labels == activity))
+            mine = rng.permutation(np.flatnonzero(everyone & (windows.labels == activity)))
             tested[mine[: round(self.random * len(mine))]] = True
-        return windows[~tested], windows[tested]
+        return np.flatnonzero(everyone & ~tested), np.flatnonzero(tested)
 
 
 def _official(windows: Windows, argument: str) -> list[Fold]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.importance import Importance
 from ambulo.protocols import Fold
 from ambulo.windows import natural
 
@@ -19,6 +21,8 @@ DRAWS = 2000
 """Bootstrap samples of people behind every interval."""
 LEVEL = 0.95
 """Coverage of the intervals."""
+BINS = 15
+"""Bins of equal width in which confidence is compared with accuracy."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,11 @@ class Evaluation:
     """Test decisions counted by seed and person, and every score that follows from them.
 
     `confusion` `(seeds, people, activities, activities)` counts windows: the true activity in rows,
-    the decided one in columns.
+    the decided one in columns. `probabilities` `(seeds, test windows, activities)` float32 are
+    calibrated, `truth` `(test windows,)` are the true activities and `positions` say which of the
+    labelled windows given to `evaluate` these are. With `explain`, `importance` is that of channels
+    in the first seed and fold, and `attention` `(test windows, layers, steps)` that of the first
+    seed. `audit` is the verdict on leakage, if one was asked for.
     """
 
     dataset: str
@@ -41,6 +49,20 @@ class Evaluation:
     options: dict[str, Any]
     histories: list[list[dict[str, float]]] = field(repr=False)
     data: dict[str, Any] = field(repr=False)
+    temperatures: tuple[float, ...] = ()
+    probabilities: Array | None = field(default=None, repr=False, compare=False)
+    truth: Array | None = field(default=None, repr=False, compare=False)
+    positions: Array | None = field(default=None, repr=False, compare=False)
+    importance: Importance | None = field(default=None, repr=False)
+    attention: Array | None = field(default=None, repr=False, compare=False)
+    audit: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def inflated(self) -> bool:
+        """Whether anyone is in training and test: such a score is no score for new people."""
+        return self.protocol.startswith("random") or any(
+            set(fold.train) & set(fold.test) for fold in self.folds
+        )
 
     def accuracy(self) -> dict[str, float]:
         """Share of right windows, the mean over seeds, with its interval over people."""
@@ -104,6 +126,21 @@ class Evaluation:
         worst = min(scores, key=lambda person: scores[person]["accuracy"])
         return {"id": worst, "accuracy": scores[worst]["accuracy"]}
 
+    def calibration(self) -> dict[str, Any] | None:
+        """How far confidence is from accuracy, over all test windows and seeds.
+
+        `ece` is the expected calibration error over the `bins` (Guo et al. 2017, equation 3), which
+        each have `low`, `high`, `windows` and the mean `confidence` and `accuracy` of them. None
+        where there are no probabilities.
+        """
+        if self.probabilities is None or self.truth is None:
+            return None
+        confidence = self.probabilities.max(axis=2).ravel().astype(float)
+        right = (self.probabilities.argmax(axis=2) == self.truth).ravel()
+        bins = _bins(confidence, right)
+        gaps = [b["windows"] * abs(b["accuracy"] - b["confidence"]) for b in bins]
+        return {"ece": float(sum(gaps) / max(len(right), 1)), "bins": bins}
+
     def to_dict(self) -> dict[str, Any]:
         """One object that JSON can hold, with protocol, seeds, people and every score."""
         train = natural(person for fold in self.folds for person in fold.train)
@@ -111,6 +148,7 @@ class Evaluation:
             "dataset": self.dataset,
             "model": self.model,
             "protocol": self.protocol,
+            "inflated": self.inflated,
             "seeds": list(self.seeds),
             "windows": self.windows,
             "people": {"train": train, "test": list(self.people)},
@@ -121,13 +159,33 @@ class Evaluation:
             "per_class": self.per_class(),
             "activities": list(self.activities),
             "confusion": self.confusion.sum(axis=(0, 1)).tolist(),
+            "calibration": self.calibration(),
+            "temperatures": list(self.temperatures),
+            "importance": self.importance.to_dict() if self.importance else None,
+            "audit": self.audit,
             "folds": [asdict(fold) for fold in self.folds],
             "interval": f"{LEVEL:.0%} bootstrap over people, {DRAWS} draws",
             "options": self.options,
             "data": self.data,
-            "versions": {name: version(name) for name in ("ambulo", "torch", "numpy")},
+            "versions": {name: version(name) for name in ("ambulo", "torch", "numpy")}
+            | {"python": python_version()},
             "histories": self.histories,
         }
+
+
+def _bins(confidence: Array, right: Array) -> list[dict[str, float]]:
+    """Mean confidence and accuracy in bins of equal width; empty bins are left out."""
+    which = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    return [
+        {
+            "low": k / BINS,
+            "high": (k + 1) / BINS,
+            "confidence": float(confidence[which == k].mean()),
+            "accuracy": float(right[which == k].mean()),
+            "windows": int((which == k).sum()),
+        }
+        for k in np.unique(which).tolist()
+    ]
 
 
 def _accuracy(confusion: Array) -> Array:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +38,9 @@ def evaluate(
     ] = "official",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
-    report: Annotated[Path | None, typer.Option(help="Folder for JSON and pictures.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
+    ] = None,
     data: DataPath = None,
     activities: Activities = None,
     device: Device = None,
@@ -60,12 +64,15 @@ def evaluate(
         protocol=protocol,
         seeds=seeds,
         workers=workers or os.cpu_count() or 1,
+        explain=report is not None,
         **options(set_),
     )
     if report is not None:
         from ambulo.report import write_evaluation
 
-        write_evaluation(result, report)
+        command = shlex.join(["ambulo", *sys.argv[1:]])
+        page = write_evaluation(result, report, windows=windows, command=command)[0]
+        typer.echo(f"report: {page}", err=json_)
     if json_:
         typer.echo(json.dumps(result.to_dict()))
     else:
@@ -75,6 +82,8 @@ def evaluate(
 def _say(result: Evaluation) -> None:
     """The scores in words and a table."""
     accuracy, f1, worst = result.accuracy(), result.macro_f1(), result.worst_person()
+    if result.inflated:
+        typer.echo("INFLATED: the same people are in training and in test; no score for new people")
     typer.echo(
         f"{result.model} on {result.dataset}, protocol {result.protocol}, "
         f"{len(result.seeds)} seed(s), {result.windows['train']} training and "

@@ -85,8 +85,12 @@ def attend(x: Tensor) -> Tensor:
     `Attention` (Luong et al. 2015).
     """
     x = x.contiguous()  # recurrent layers give time-major memory, slow in batched products
-    weights = torch.softmax(x @ x.transpose(1, 2), dim=-1)
-    return weights @ x
+    return attention_weights(x) @ x
+
+
+def attention_weights(x: Tensor) -> Tensor:
+    """Weights `(batch, query, step)` of self-attention over `(batch, length, d)`; rows sum to 1."""
+    return torch.softmax(x @ x.transpose(1, 2), dim=-1)
 
 
 class CNNLSTMAttention(nn.Module):
@@ -127,6 +131,22 @@ class CNNLSTMAttention(nn.Module):
         """`(batch, length, channels)` to logits `(batch, classes)`."""
         out: Tensor = self.head(self.features(x))
         return out
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Attention that time steps receive, `(batch, length, channels)` to `(batch, 2, steps)`.
+
+        The mean over queries in the first and the second attention layer; each sums to 1 over
+        steps. Step t is centred on sample t + (length - steps) / 2; a recurrent layer lies before,
+        so a step also speaks for what came before it.
+        """
+        x = self.norm(self.convolution(x.transpose(1, 2))).transpose(1, 2)
+        received = []
+        for layer in (self.first, self.second):
+            sequence = layer(x)[0].contiguous()
+            weights = attention_weights(sequence)
+            received.append(weights.mean(dim=1))
+            x = weights @ sequence
+        return torch.stack(received, dim=1)
 
 
 def _branch(width: int, dropout: float) -> nn.Sequential:
