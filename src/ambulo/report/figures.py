@@ -153,6 +153,7 @@ def curves(histories: Sequence[Sequence[dict[str, float]]], title: str = "") -> 
             axes.legend(fontsize=8)
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlim(0.5, max([1, *map(len, histories)]) + 0.5)
     picture.suptitle(title, fontsize=10)
     return picture
 
