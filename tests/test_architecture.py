@@ -12,12 +12,12 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "ambulo"
 
 LEVELS: list[set[str]] = [
-    {"errors", "signals", "timeline", "progress", "checkpoint", "models"},
+    {"errors", "signals", "timeline", "progress", "processes", "checkpoint", "models"},
     {"recording"},
     {"windows", "readers"},
     {"recognizer", "datasets", "protocols", "options", "augmentation", "recipes", "audit"},
-    {"closed_form", "imbalance", "scores", "importance"},
-    {"training"},
+    {"closed_form", "imbalance", "importance"},
+    {"training", "scores"},
     {"evaluation"},
     {"reproduction", "comparison"},
     {"report"},

@@ -54,12 +54,24 @@ def test_impossible_protocols_are_refused(synthetic: Windows, protocol: str, say
 
 def test_random_windows_are_stratified_and_called_inflated(synthetic: Windows) -> None:
     (fold,) = folds(synthetic, "random:0.25")
-    train, test = fold.split(synthetic)
+    train, test = (synthetic[positions] for positions in fold.split(synthetic))
     assert fold.inflated and not folds(synthetic, "loso")[0].inflated
     assert len(train) + len(test) == len(synthetic)
     for activity in range(len(synthetic.activities)):
         tested, total = ((w.labels == activity).sum() for w in (test, synthetic))
         assert tested == round(0.25 * total)
+
+
+def test_the_audit_always_runs(evaluation: Evaluation, synthetic: Windows) -> None:
+    assert evaluation.audit is not None and evaluation.audit["clean"]
+    leaky = evaluate("features", synthetic, protocol="random")
+    assert leaky.inflated and leaky.audit is not None and not leaky.audit["clean"]
+    kinds = {finding["kind"] for finding in leaky.audit["findings"]}
+    assert {"same-people", "overlapping-spans"} <= kinds
+    (fold,) = folds(synthetic, "people:1")
+    chosen = evaluate("features", synthetic, protocol=[replace(fold, chosen_on_test=True)])
+    assert chosen.inflated and chosen.audit is not None
+    assert [f["kind"] for f in chosen.audit["findings"]] == ["chosen-on-test"]
 
 
 def test_every_window_of_every_person_is_counted(

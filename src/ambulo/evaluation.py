@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from queue import Empty
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.audit import audit
 from ambulo.errors import EvaluationError
 from ambulo.importance import Importance, attention_over_time, channel_importance
 from ambulo.options import Options, make_options
-from ambulo.progress import Advance, bar
+from ambulo.processes import Tell, run
+from ambulo.progress import bar
 from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.scores import Evaluation
@@ -60,8 +56,11 @@ def evaluate(
         raise EvaluationError("at least one seed is needed")
     plan = folds(windows, protocol) if isinstance(protocol, str) else list(protocol)
     jobs = _jobs(seeds, plan, explain)
+    audited = _audit(windows, plan, explain, progress)
     with bar(f"{name} on {windows.source}", show=progress) as advance:
-        done = dict(_run(model, windows, chosen, jobs, workers, advance))
+        share = 1 / (len(jobs) * rows(model, chosen))
+        shared = (model, windows, chosen)
+        done = dict(run(_one, shared, jobs, workers, lambda row: advance(share, say(row))))
     outcomes = [done[k] for k in range(len(jobs))]
     first = outcomes[: len(plan)]
     return Evaluation(
@@ -78,10 +77,42 @@ def evaluate(
         histories=[outcome.history for outcome in outcomes],
         data={k: v for k, v in windows.describe().items() if k != "people"},
         temperatures=tuple(outcome.temperature for outcome in outcomes),
+        audit=audited,
         importance=first[0].importance,
         attention=_joined([outcome.attention for outcome in first]),
         **_tested(windows, plan, [outcome.probabilities for outcome in outcomes]),
     )
+
+
+def _audit(
+    windows: Windows, plan: Sequence[Fold], thorough: bool, progress: bool | None
+) -> dict[str, Any]:
+    """What the leakage audit says of the folds, together.
+
+    People, sample spans and whom the epoch was chosen on are looked at in each fold; contents,
+    which takes seconds, in the first one, or in each if `thorough`.
+    """
+    audits = []
+    for k, fold in enumerate(plan):
+        train, test = (windows[positions] for positions in fold.split(windows))
+        chosen_on = fold.test if fold.chosen_on_test else ()
+        content = thorough or k == 0
+        audits.append(audit(train, test, chosen_on=chosen_on, content=content, progress=progress))
+    found = [(fold, f) for fold, a in zip(plan, audits, strict=True) for f in a.findings]
+    leaks = len({f.kind for _, f in found if f.severity == "leak"})
+    clean = all(a.clean for a in audits)
+    contents = "each fold" if thorough or len(plan) == 1 else "the first fold"
+    return {
+        "clean": clean,
+        "verdict": ("No leak found" if clean else f"LEAK: {leaks} kind(s) found")
+        + f" in {len(plan)} fold(s); contents were compared in {contents}.",
+        "findings": [
+            {"fold": fold.name, "kind": f.kind, "severity": f.severity, "count": f.count}
+            | {"text": f"{fold.name}: {f.sentence}"}
+            for fold, f in found
+        ],
+        "checked": list(audits[0].checked),
+    }
 
 
 def _jobs(seeds: Sequence[int], plan: Sequence[Fold], explain: bool) -> list[Job]:
@@ -162,6 +193,10 @@ def _of_recognizer(recognizer: Recognizer, windows: Windows, explain: bool) -> E
     )
 
 
+Shared = tuple[Any, Windows, Options]
+"""Model, windows and options: what all folds share."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A fold to train and test with a seed, and what of it to explain."""
@@ -183,77 +218,9 @@ class Outcome:
     attention: Array | None = None
 
 
-def _run(
-    model: Any,
-    windows: Windows,
-    options: Options,
-    jobs: Sequence[Job],
-    workers: int,
-    advance: Advance,
-) -> Iterator[tuple[int, Outcome]]:
-    """Every job's number and outcome, as they get done."""
-    share = 1 / (len(jobs) * rows(model, options))
-    workers = min(workers, len(jobs))
-    if workers == 1:
-        for k, job in enumerate(jobs):
-            yield k, _one(model, windows, options, job, lambda row: advance(share, say(row)))
-        return
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    pool = ProcessPoolExecutor(workers, context, _prepare_worker, (windows, queue, workers))
-    try:
-        waiting: dict[Future[Any], int] = {
-            pool.submit(_work, model, options, job): k for k, job in enumerate(jobs)
-        }
-        while waiting:
-            done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            _drain(queue, lambda row: advance(share, say(row)))
-            for future in done:
-                yield waiting.pop(future), future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_shared: dict[str, Any] = {}
-
-
-def _prepare_worker(windows: Windows, queue: Any, workers: int) -> None:
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max((os.cpu_count() or 1) // workers, 1))
-    _shared.update(windows=windows, queue=queue)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would train on for nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(model: Any, options: Options, job: Job) -> Outcome:
-    return _one(model, _shared["windows"], options, job, _shared["queue"].put)
-
-
-def _drain(queue: Any, report: Callable[[dict[str, float]], None]) -> None:
-    while True:
-        try:
-            report(queue.get_nowait())
-        except Empty:
-            return
-
-
-def _one(
-    model: Any,
-    windows: Windows,
-    options: Options,
-    job: Job,
-    report: Callable[[dict[str, float]], None],
-) -> Outcome:
+def _one(shared: Shared, job: Job, report: Tell) -> Outcome:
     """Train on a fold's training people, and decide on each window of its test people."""
+    model, windows, options = shared
     training, test = (windows[positions] for positions in job.fold.split(windows))
     chosen_on = test if job.fold.chosen_on_test else None
     fitted = fit(model, training, options, seed=job.seed, report=report, validation=chosen_on)

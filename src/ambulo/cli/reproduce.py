@@ -25,7 +25,9 @@ def reproduce(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write everything as JSON here.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
+    ] = None,
     data: DataPath = None,
     json_: Json = False,
 ) -> None:
@@ -35,7 +37,6 @@ def reproduce(
     """
     from ambulo.recipes import RECIPES
     from ambulo.reproduction import reproduce as run
-    from ambulo.timeline import write_whole
 
     chosen = None if steps is None else [s for s in steps.split(",") if s not in ("", "none")]
     found: list[Reproduction] = []
@@ -54,8 +55,11 @@ def reproduce(
             for reproduction in done:
                 _say(reproduction, quick)
     everything = [reproduction.to_dict() for reproduction in found]
-    if out is not None:
-        write_whole(out, lambda to: to.write_text(json.dumps(everything, indent=1)))
+    if report is not None:
+        from ambulo.report import write_reproductions
+
+        lead = "Trained briefly: these numbers mean nothing." if quick else ""
+        typer.echo(f"report: {write_reproductions(found, report, lead=lead)[0]}", err=json_)
     if json_:
         typer.echo(json.dumps(everything))
         return

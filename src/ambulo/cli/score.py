@@ -34,7 +34,7 @@ def evaluate(
         str, typer.Option(help="Its name, or a recognizer file to test on people it never saw.")
     ] = "cnn-lstm",
     protocol: Annotated[
-        str, typer.Option(help="official, loso, groups:K or people:1,2.")
+        str, typer.Option(help="official, loso, groups:K, people:1,2; random is inflated.")
     ] = "official",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
@@ -95,6 +95,10 @@ def _say(result: Evaluation) -> None:
             f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
         )
     typer.echo(f"worst      {100 * worst['accuracy']:5.1f} %   person {worst['id']}")
+    if result.audit is not None:
+        typer.echo(f"audit      {result.audit['verdict']}")
+        for finding in result.audit["findings"][:10]:
+            typer.echo(f"  {finding['severity']:<6} {finding['text']}")
     for name, row in result.per_class().items():
         typer.echo(
             f"  {name:<20} precision {row['precision']:.3f}  recall {row['recall']:.3f}  "

@@ -11,6 +11,7 @@ from ambulo.report.evaluation import sections, write_evaluation
 from ambulo.report.examples import attention, example, signals
 from ambulo.report.figures import confusion, curves, importance, people, reliability, save
 from ambulo.report.page import Facts, Picture, Section, Table, Verbatim, write_page
+from ambulo.report.side_by_side import comparison, reproductions, walk, write_reproductions
 
 __all__ = [
     "Facts",
@@ -19,15 +20,19 @@ __all__ = [
     "Table",
     "Verbatim",
     "attention",
+    "comparison",
     "confusion",
     "curves",
     "example",
     "importance",
     "people",
     "reliability",
+    "reproductions",
     "save",
     "sections",
     "signals",
+    "walk",
     "write_evaluation",
     "write_page",
+    "write_reproductions",
 ]

@@ -1,0 +1,78 @@
+"""The same function on many jobs in several processes, with what each has to say on the way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from queue import Empty
+from typing import Any
+
+Tell = Callable[[dict[str, float]], None]
+
+_shared: dict[str, Any] = {}
+
+
+def run(
+    work: Callable[[Any, Any, Tell], Any],
+    shared: Any,
+    jobs: Sequence[Any],
+    workers: int,
+    tell: Tell,
+) -> Iterator[tuple[int, Any]]:
+    """`work(shared, job, tell)` for each job: its number and outcome, as they get done.
+
+    `shared` goes to each process once. With one worker all is done here. Processes share the
+    cores, and end when this one is killed.
+    """
+    workers = min(workers, len(jobs))
+    if workers == 1:
+        for k, job in enumerate(jobs):
+            yield k, work(shared, job, tell)
+        return
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    pool = ProcessPoolExecutor(workers, context, _prepare, (shared, queue, workers))
+    try:
+        waiting: dict[Future[Any], int] = {
+            pool.submit(_work, work, job): k for k, job in enumerate(jobs)
+        }
+        while waiting:
+            done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            _drain(queue, tell)
+            for future in done:
+                yield waiting.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare(shared: Any, queue: Any, workers: int) -> None:
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(max((os.cpu_count() or 1) // workers, 1))
+    _shared.update(shared=shared, queue=queue)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would work on for nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(work: Callable[[Any, Any, Tell], Any], job: Any) -> Any:
+    return work(_shared["shared"], job, _shared["queue"].put)
+
+
+def _drain(queue: Any, tell: Tell) -> None:
+    while True:
+        try:
+            tell(queue.get_nowait())
+        except Empty:
+            return

@@ -1,0 +1,126 @@
+"""Evaluations beside each other: comparisons, and published systems beside their honest scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ambulo.comparison import Comparison
+from ambulo.report.figures import WIDTH, figure, label
+from ambulo.report.insight import percent
+from ambulo.report.page import Part, Picture, Section, Table, write_page
+from ambulo.reproduction import Reproduction, Stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def comparison(found: Comparison) -> Figure:
+    """Accuracy of each evaluation with its interval over people, and every person as a dot."""
+    picture = figure(WIDTH, 1.1 + 0.5 * len(found.evaluations))
+    axes = picture.subplots()
+    for row, evaluation in enumerate(found.evaluations.values()):
+        each = [100 * person["accuracy"] for person in evaluation.per_person().values()]
+        score = evaluation.accuracy()
+        axes.plot(each, [row] * len(each), "o", ms=4, alpha=0.35, color="C0")
+        axes.plot([100 * score["low"], 100 * score["high"]], [row, row], lw=3, color="C1")
+        axes.plot(100 * score["mean"], row, "D", color="C1")
+        axes.annotate(
+            f"{100 * score['mean']:.1f}",
+            (100 * score["mean"], row),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.set_yticks(range(len(found.evaluations)), [label(name) for name in found.evaluations])
+    axes.set_ylim(len(found.evaluations) - 0.4, -0.6)
+    axes.set_xlabel("accuracy, %: mean, 95 % interval over people, and each person")
+    axes.spines[["top", "right"]].set_visible(False)
+    return picture
+
+
+def walk(found: Reproduction) -> Figure:
+    """From the published number to the honest one, a bar a stage."""
+    rows = [(name, value) for name, value, _ in found.rows() if value is not None]
+    picture = figure(WIDTH + 1.2, 0.9 + 0.36 * len(rows))
+    axes = picture.subplots()
+    for row, (name, value) in enumerate(rows):
+        colour = "C7" if name == "published" else "C2" if name.startswith("honest") else "C0"
+        axes.barh(row, 100 * value, color=colour, height=0.65)
+        axes.text(
+            100 * value - 0.6,
+            row,
+            f"{100 * value:.1f}",
+            va="center",
+            ha="right",
+            color="white",
+            fontsize=8,
+        )
+    lowest = min(100 * value for _, value in rows)
+    axes.set_xlim(max(lowest - 12, 0), 100)
+    axes.set_yticks(range(len(rows)), [label(name, 34) for name, _ in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("accuracy, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    return picture
+
+
+def reproductions(found: Sequence[Reproduction]) -> list[Section]:
+    """The three columns of every system, then each one's walk, as sections for `write_page`."""
+    rows = [
+        (
+            r.recipe.name,
+            r.model,
+            "–" if r.published is None else percent(r.published),
+            percent(r.reproduced.accuracy),
+            percent(r.honest.accuracy),
+        )
+        for r in found
+    ]
+    columns = ("system", "model", "published", "reproduced", "honest")
+    text = (
+        "Published: what its authors reported. Reproduced: run again as they did, mistakes "
+        "included. Honest: the same network, scored on people who were neither trained nor chosen "
+        "on."
+    )
+    table = Table("Published systems beside their honest numbers", columns, rows, words=(1,))
+    return [Section("reproduced", "Published, reproduced, honest", [text, table])] + [
+        _one(reproduction) for reproduction in found
+    ]
+
+
+def _one(found: Reproduction) -> Section:
+    name = f"{found.recipe.name}-{found.model}"
+    rows = [
+        (what, "–" if value is None else percent(value), "" if step is None else f"{step:+.1f}")
+        for what, value, step in found.rows()
+    ]
+    alt = "; ".join(f"{what}: {value}" for what, value, _ in rows)
+    parts: list[Part] = [
+        f"{found.recipe.title}. Data: {found.data}.",
+        Picture(f"walk-{name}", walk(found), alt),
+        Table("From the published number to the honest one", ("what", "accuracy", "points"), rows),
+        *_everyone(found.honest),
+    ]
+    if found.recipe.silent:
+        parts.append(f"Where the publication is silent: {found.recipe.silent}")
+    return Section(name, f"{found.recipe.name}: {found.model}", parts, found.to_dict())
+
+
+def _everyone(stage: Stage) -> list[Part]:
+    assert stage.evaluation is not None
+    rows = [
+        (person, percent(row["accuracy"]), row["windows"])
+        for person, row in stage.evaluation.per_person().items()
+    ]
+    columns = ("person", "accuracy", "windows")
+    return [Table("Every test person of the honest protocol", columns, rows, folded=True)]
+
+
+def write_reproductions(
+    found: Sequence[Reproduction], folder: str | Path, *, lead: str = ""
+) -> list[Path]:
+    """Write a page of reproduced systems; see `write_page`."""
+    return write_page("Published systems, reproduced", reproductions(found), folder, lead=lead)
