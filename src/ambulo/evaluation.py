@@ -33,6 +33,7 @@ def evaluate(
     workers: int = 1,
     progress: bool | None = None,
     explain: bool = False,
+    report: Tell | None = None,
     **options: Any,
 ) -> Evaluation:
     """Train and test `model` under a protocol, by name or as folds, once for each fold and seed.
@@ -44,7 +45,8 @@ def evaluate(
     `workers`, processes share folds and seeds; a script that asks for them must keep its own work
     under `if __name__ == "__main__":`. With `explain` the importance of channels (in the first
     seed and fold) and the attention of models that have it (in the first seed) are worked out too;
-    a report shows them. Raises EvaluationError for an unknown protocol.
+    a report shows them. `report` is called with every epoch's row of history. Raises
+    EvaluationError for an unknown protocol.
     """
     windows = windows.labelled()
     if isinstance(model, Recognizer):
@@ -60,7 +62,13 @@ def evaluate(
     with bar(f"{name} on {windows.source}", show=progress) as advance:
         share = 1 / (len(jobs) * rows(model, chosen))
         shared = (model, windows, chosen)
-        done = dict(run(_one, shared, jobs, workers, lambda row: advance(share, say(row))))
+
+        def tell(row: dict[str, float]) -> None:
+            advance(share, say(row))
+            if report:
+                report(row)
+
+        done = dict(run(_one, shared, jobs, workers, tell))
     outcomes = [done[k] for k in range(len(jobs))]
     first = outcomes[: len(plan)]
     return Evaluation(

@@ -10,10 +10,13 @@ from typing import Any
 from ambulo.datasets import Dataset, load_dataset
 from ambulo.errors import EvaluationError
 from ambulo.evaluation import evaluate
+from ambulo.processes import Tell, run
+from ambulo.progress import bar
 from ambulo.protocols import Fold, folds
 from ambulo.recipes import RECIPES, Recipe
 from ambulo.recipes.mistakes import MISTAKES, ON_ROWS, ON_WINDOWS
 from ambulo.scores import Evaluation
+from ambulo.training import say
 from ambulo.windows import Windows
 
 
@@ -125,18 +128,29 @@ def reproduce(
         )
     recipe = RECIPES[name]
     dataset = load_dataset(recipe.dataset, data, activities=recipe.activities)
-    out = []
-    for model in recipe.models:
-        done = []
-        for stage in stages(recipe, model, steps, dataset):
-            evaluation = _run(recipe, model, stage, dataset, quick, seeds, workers, progress)
-            done.append(replace(stage, evaluation=evaluation))
+    jobs = [(m, stage) for m in recipe.models for stage in stages(recipe, m, steps, dataset)]
+    jobs.sort(key=lambda job: not job[1].honest)  # the longest first, so that none is left over
+    shared, found = (recipe, dataset, quick, seeds), {}
+    with bar(f"reproducing {name}", show=progress) as advance:
+        for k, evaluation in run(_run, shared, jobs, workers, lambda row: advance(0.0, say(row))):
+            model, stage = jobs[k]
+            found[model, stage.label] = replace(stage, evaluation=evaluation)
+            advance(1 / len(jobs), stage.label)
             if tell:
-                tell(f"{name}, {model}, {stage.label}: {100 * done[-1].accuracy:.1f} %")
-        lone = [stage for stage in done if stage.label.startswith("with ")]
-        walk = [stage for stage in done if stage not in lone]
-        out.append(Reproduction(recipe, model, describe(dataset), tuple(lone), tuple(walk)))
-    return out
+                score = evaluation.accuracy()["mean"]
+                tell(f"{name}, {model}, {stage.label}: {100 * score:.1f} %")
+    return [
+        _assembled(recipe, model, dataset, [found[m, label] for m, label in found if m == model])
+        for model in recipe.models
+    ]
+
+
+def _assembled(recipe: Recipe, model: str, dataset: Dataset, done: list[Stage]) -> Reproduction:
+    order = [stage.label for stage in stages(recipe, model, None, dataset)]
+    done.sort(key=lambda stage: order.index(stage.label) if stage.label in order else -1)
+    walk = [stage for stage in done if stage.label not in _alone(recipe, model)]
+    lone = [stage for stage in done if stage not in walk]
+    return Reproduction(recipe, model, describe(dataset), tuple(lone), tuple(walk))
 
 
 def describe(dataset: Dataset) -> str:
@@ -163,8 +177,13 @@ def stages(
         if not (alike and i == len(undone) - 1):  # the honest stage is that one
             out.append(Stage(f"without {mistake}", tuple(undone[i + 1 :])))
     out.append(Stage(f"honest, {recipe.honest}, epoch chosen on validation people", (), True))
-    alone = recipe.also.get(model, ()) if steps is None else ()
-    return out + [Stage(f"with {mistake} alone", (mistake,)) for mistake in alone]
+    alone = _alone(recipe, model) if steps is None else {}
+    return out + [Stage(label, (mistake,)) for label, mistake in alone.items()]
+
+
+def _alone(recipe: Recipe, model: str) -> dict[str, str]:
+    """Mistakes shown alone, by their label."""
+    return {f"with {mistake} alone": mistake for mistake in recipe.also.get(model, ())}
 
 
 def has_effect(mistake: str, dataset: Dataset) -> bool:
@@ -174,16 +193,12 @@ def has_effect(mistake: str, dataset: Dataset) -> bool:
     return any(i.activity == "null" for r in dataset.recordings for i in r.intervals)
 
 
-def _run(
-    recipe: Recipe,
-    model: str,
-    stage: Stage,
-    dataset: Dataset,
-    quick: bool,
-    seeds: int,
-    workers: int,
-    progress: bool | None,
-) -> Evaluation:
+Shared = tuple[Recipe, Dataset, bool, int]
+"""Recipe, data, whether it is quick, and seeds: what all stages share."""
+
+
+def _run(shared: Shared, job: tuple[str, Stage], tell: Tell) -> Evaluation:
+    (recipe, dataset, quick, seeds), (model, stage) = shared, job
     windows = replace(cut(recipe, dataset, stage.mistakes), training={})
     options = {**recipe.options, **(recipe.quick if quick else {})}
     if not stage.honest:
@@ -193,8 +208,8 @@ def _run(
         windows,
         protocol=_folds(recipe, windows, stage, quick),
         seeds=seeds,
-        workers=workers,
-        progress=progress,
+        progress=False,
+        report=tell,
         **options,
     )
 
