@@ -155,7 +155,7 @@ def mini_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_full_mhealth_path_runs_with_the_null_class(mini_logs: Path) -> None:
     (done,) = reproduce("mhealth-attention", quick=True, data=mini_logs, progress=False)
     labels = [stage.label for stage in done.walk]
-    assert labels[1:5] == [f"without {name}" for name in RECIPES["mhealth-attention"].own]
+    assert labels[1:6] == [f"without {name}" for name in RECIPES["mhealth-attention"].own]
     assert "partial" not in done.data and done.published == 0.9961
     assert done.honest.evaluation is not None and not done.honest.mistakes
     own = done.reproduced.evaluation

@@ -28,6 +28,7 @@ FORMAT = 1
 """Version of the file format; a file with a higher one is refused."""
 _LARGEST = 256 << 20
 _BATCH = 512
+"""Windows that go through the network together, where the model does not say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,12 @@ class Recognizer:
             windowing=windows.windowing,
             activities=windows.activities,
             graph=to_onnx(network, windows.length, len(windows.channels)),
-            network={"model": name, "length": windows.length, "sizes": sizes},
+            network={
+                "model": name,
+                "length": windows.length,
+                "sizes": sizes,
+                "batch": getattr(getattr(network, "network", network), "batch", _BATCH),
+            },
             tensors=state,
             temperature=temperature,
             card=card or {},
@@ -159,7 +165,8 @@ class Recognizer:
     def logits(self, values: Array) -> Array:
         """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
         values = np.asarray(values, np.float32)
-        blocks = [values[at : at + _BATCH] for at in range(0, len(values), _BATCH)]
+        size = max(int(self.network.get("batch", _BATCH)), 1)
+        blocks = [values[at : at + size] for at in range(0, len(values), size)]
         out = [self._session.run(["logits"], {"signal": block})[0] for block in blocks]
         return np.concatenate([np.zeros((0, len(self.activities)), np.float32), *out])
 

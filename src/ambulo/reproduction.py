@@ -14,7 +14,7 @@ from ambulo.processes import Tell, run
 from ambulo.progress import bar
 from ambulo.protocols import Fold, folds
 from ambulo.recipes import RECIPES, Recipe
-from ambulo.recipes.mistakes import MISTAKES, ON_ROWS, ON_WINDOWS
+from ambulo.recipes.mistakes import MISTAKES, ON_ROWS, ON_WINDOWS, RUNS
 from ambulo.scores import Evaluation
 from ambulo.training import say
 from ambulo.windows import Windows
@@ -203,15 +203,17 @@ def _run(shared: Shared, job: tuple[str, Stage], tell: Tell) -> Evaluation:
     options = {**recipe.options, **(recipe.quick if quick else {})}
     if not stage.honest:
         options["validation"] = 0.0
-    return evaluate(
+    best = "best-of-runs" in stage.mistakes
+    done = evaluate(
         model,
         windows,
         protocol=_folds(recipe, windows, stage, quick),
-        seeds=seeds,
+        seeds=RUNS if best else seeds,
         progress=False,
         report=tell,
         **options,
     )
+    return done.best_seed() if best else done
 
 
 def cut(recipe: Recipe, dataset: Dataset, mistakes: Sequence[str]) -> Windows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
@@ -61,6 +61,21 @@ class Evaluation:
     def inflated(self) -> bool:
         """Whether anyone is in training and test, or chose the epoch: no score for new people."""
         return any(fold.inflated for fold in self.folds)
+
+    def best_seed(self) -> Evaluation:
+        """The run that did best on the test people, alone: a mistake, for showing what it adds."""
+        best = int(_accuracy(self.confusion.sum(axis=1)).argmax())
+        n = len(self.folds)
+        keep = slice(best, best + 1)
+        return replace(
+            self,
+            seeds=self.seeds[keep],
+            folds=tuple(replace(fold, chosen_on_test=True) for fold in self.folds),
+            confusion=self.confusion[keep],
+            histories=self.histories[best * n : (best + 1) * n],
+            temperatures=self.temperatures[best * n : (best + 1) * n],
+            probabilities=None if self.probabilities is None else self.probabilities[keep],
+        )
 
     def accuracy(self) -> dict[str, float]:
         """Share of right windows, the mean over seeds, with its interval over people."""

@@ -17,7 +17,7 @@ MOST_CHANNELS = 9
 STEP, LIMIT = 2.0**-12, 16.0
 """The input is rounded to this step and cut off at this size, in deviations of its channel."""
 BLOCK = 16
-"""Windows worked on together: what a core's cache holds."""
+"""Windows worked on together: what a core's cache holds, and little memory."""
 
 
 class Rocket(nn.Module):
@@ -30,6 +30,7 @@ class Rocket(nn.Module):
     """
 
     solver: ClassVar[str] = "ridge"
+    batch: ClassVar[int] = BLOCK
 
     def __init__(self, channels: int, length: int, classes: int, *, features: int = 5000) -> None:
         super().__init__()

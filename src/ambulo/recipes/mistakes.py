@@ -81,7 +81,9 @@ ON_WINDOWS: dict[str, Callable[[Windows], Windows]] = {
 """Mistakes after windowing."""
 ON_PEOPLE = ("random-windows", "select-on-test")
 """Mistakes of the split: see `ambulo.protocols.Fold`."""
-MISTAKES = (*ON_ROWS, *ON_WINDOWS, *ON_PEOPLE)
+RUNS = 5
+"""Runs of which "best-of-runs" reports the best on test people."""
+MISTAKES = ("best-of-runs", *ON_ROWS, *ON_WINDOWS, *ON_PEOPLE)
 """Every mistake by its name."""
 
 
