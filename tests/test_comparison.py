@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from ambulo.comparison import Comparison, ablate, compare
 from ambulo.datasets import load_dataset
 from ambulo.datasets.synthetic import make
 from ambulo.errors import DatasetError, EvaluationError
+from ambulo.report import comparison, save
 from ambulo.windows import Windows
 
 
@@ -27,12 +29,13 @@ def test_groups_share_people_and_windows(done: Comparison) -> None:
     assert min(done.seconds.values()) > 0
 
 
-def test_differences_are_paired_by_people(done: Comparison) -> None:
+def test_differences_are_paired_by_people(done: Comparison, tmp_path: Path) -> None:
     same = replace(done, evaluations={"a": (e := done.evaluations["acc_x"]), "b": e})
     assert same.difference("b") == {"mean": 0.0, "low": 0.0, "high": 0.0}
     gap = done.difference("acc_x+acc_y+acc_z")
     assert gap["low"] <= gap["mean"] <= gap["high"]
     assert done.to_dict()["results"][1]["difference"] == gap
+    assert save(comparison(done), tmp_path / "sensors.png").stat().st_size > 5000
 
 
 def test_options_and_models_are_compared(synthetic: Windows) -> None:

@@ -21,6 +21,7 @@ from ambulo.protocols import folds
 from ambulo.recipes import RECIPES, Recipe
 from ambulo.recipes import mistakes as steps
 from ambulo.recording import Gap, Interval, Recording, channels
+from ambulo.report import write_reproductions
 from ambulo.reproduction import cut, has_effect, reproduce, stages
 from ambulo.windows import Windows
 
@@ -162,6 +163,9 @@ def test_the_full_mhealth_path_runs_with_the_null_class(mini_logs: Path) -> None
     assert own is not None and own.people == ("9", "10") and "null" in own.activities
     assert all(np.isfinite([accuracy for _, accuracy, _ in done.rows()]))
     assert json.loads(json.dumps(done.to_dict()))["honest"] == done.honest.accuracy
+    page, *files = write_reproductions([done], mini_logs.parent / "page")
+    assert "without select-on-test" in page.read_text() and "99.6 %" in page.read_text()
+    assert {file.suffix for file in files} == {".png", ".json"}
 
 
 def test_windows_of_the_honest_stage_are_free_of_mistakes(mini_logs: Path) -> None:

@@ -42,27 +42,24 @@ def comparison(found: Comparison) -> Figure:
 
 
 def walk(found: Reproduction) -> Figure:
-    """From the published number to the honest one, a bar a stage."""
-    rows = [(name, value) for name, value, _ in found.rows() if value is not None]
-    picture = figure(WIDTH + 1.2, 0.9 + 0.36 * len(rows))
+    """From the published number to the honest one, a dot a stage."""
+    rows = [(name, 100 * value) for name, value, _ in found.rows() if value is not None]
+    picture = figure(WIDTH, 0.9 + 0.36 * len(rows))
     axes = picture.subplots()
     for row, (name, value) in enumerate(rows):
         colour = "C7" if name == "published" else "C2" if name.startswith("honest") else "C0"
-        axes.barh(row, 100 * value, color=colour, height=0.65)
-        axes.text(
-            100 * value - 0.6,
-            row,
-            f"{100 * value:.1f}",
-            va="center",
-            ha="right",
-            color="white",
-            fontsize=8,
+        axes.plot(value, row, "o", color=colour, ms=7)
+        axes.annotate(
+            f"{value:.1f}", (value, row), xytext=(0, 6), textcoords="offset points", ha="center"
         )
-    lowest = min(100 * value for _, value in rows)
-    axes.set_xlim(max(lowest - 12, 0), 100)
-    axes.set_yticks(range(len(rows)), [label(name, 34) for name, _ in rows], fontsize=8)
-    axes.invert_yaxis()
+    values = [value for _, value in rows]
+    axes.set_xlim(max(min(values) - 4, 0), min(max(values) + 4, 102))
+    names = [label(name.partition(" (")[0].partition(", epoch")[0], 34) for name, _ in rows]
+    axes.set_yticks(range(len(rows)), names)
+    axes.set_ylim(len(rows) - 0.5, -0.8)
+    axes.tick_params(labelsize=8)
     axes.set_xlabel("accuracy, %")
+    axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     return picture
 
