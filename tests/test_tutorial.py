@@ -83,7 +83,7 @@ def test_it_runs_and_teaches_what_it_says(
         o["text"] for cell in cells.values() for o in cell.outputs if o.get("name") == "stderr"
     )
     assert "Warning" not in complaints, complaints
-    for name in ("signals", "figures", "doubtful", "importance", "ablate", "save"):
+    for name in ("signals", "figures", "shuffle", "doubtful", "importance", "ablate", "save"):
         assert any("image/png" in o.get("data", {}) for o in cells[name].outputs), name
     assert "also in training" in outputs(cells["shuffle"])
     assert "label: " in outputs(cells["predict"])
