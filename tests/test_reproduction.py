@@ -33,6 +33,7 @@ def count(layers: list[tuple[str, int, int]]) -> int:
         "lstm": lambda i, n: 4 * n * (i + n + 2),
         "gru": lambda i, n: 3 * n * (i + n + 2),
         "conv3": lambda i, n: (3 * i + 1) * n,
+        "conv5": lambda i, n: (5 * i + 1) * n,
         "norm": lambda i, n: 2 * n,
     }
     return sum(sizes[kind](i, n) for kind, i, n in layers)
@@ -53,8 +54,8 @@ DESCRIBED = {
         *[("lstm", 3, 64), ("lstm", 64, 64), ("dense", 64, 128), ("dense", 128, 5)],
     ],
     ("uci-cnn-lstm", "cnn-lstm"): [
-        *[("conv3", 9, 64), ("conv3", 64, 64), ("conv3", 64, 64)],
-        *[("lstm", 64, 64), ("lstm", 64, 64), ("dense", 64, 64), ("dense", 64, 6)],
+        *[("conv5", 9, 128), ("conv5", 128, 128), ("conv5", 128, 128)],
+        *[("lstm", 128, 128), ("lstm", 128, 128), ("dense", 128, 64), ("dense", 64, 6)],
     ],
     ("mhealth-attention", "cnn-lstm-attention"): [
         *[("conv3", 12, 16), ("norm", 0, 16)],
@@ -181,6 +182,8 @@ def test_a_mistake_without_effect_is_not_undone() -> None:
     dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=2, minutes=1.0)))
     labels = [s.label for s in stages(RECIPES["mhealth-attention"], "lstm", None, dataset)]
     assert "without shuffled-null" not in labels and "without select-on-test" in labels
+    labels = [s.label for s in stages(RECIPES["wisdm-lstm"], "lstm", None, dataset)]
+    assert len(labels) == 2 and labels[1].startswith("honest, groups:5")
 
 
 def test_steps_switch_the_own_protocol() -> None:

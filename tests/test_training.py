@@ -15,6 +15,8 @@ from ambulo import train
 from ambulo.augmentation import rotate
 from ambulo.errors import TrainingError
 from ambulo.imbalance import make_loss, order
+from ambulo.models import model_class
+from ambulo.models.initial import as_keras
 from ambulo.options import IMBALANCE, Options
 from ambulo.recording import triads
 from ambulo.training import fit, split_people
@@ -157,6 +159,15 @@ def test_losses_are_the_published_ones() -> None:
     assert torch.allclose(adjusted, -shifted.mean())
     drawn = torch.cat([order("sampling", train, 2, torch.Generator()) for _ in range(100)])
     assert 0.4 < (train[drawn] == 1).float().mean() < 0.6
+
+
+def test_first_weights_as_keras_draws_them() -> None:
+    network = model_class("cnn-lstm")(9, 128, 6)
+    as_keras(network)
+    lstm, head = network.recurrent, network.head
+    assert (lstm.bias_ih_l0[64:128] == 1).all() and lstm.bias_ih_l0.sum() == 64
+    assert torch.allclose(lstm.weight_hh_l0.T @ lstm.weight_hh_l0, torch.eye(64), atol=1e-5)
+    assert head.bias.abs().max() == 0 and head.weight.abs().max() <= (6 / (64 + 6)) ** 0.5
 
 
 def test_a_solved_head_refuses_what_it_cannot_do(synthetic: Windows) -> None:

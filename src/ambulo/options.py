@@ -24,7 +24,8 @@ class Options:
     many such copies of each window a solved head learns from beside the window itself; `precision`
     is "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share
     of a label that goes to the other activities; `average` is the decay per step of a running mean
-    of the weights, which is then what is validated and kept (0: the weights themselves).
+    of the weights, which is then what is validated and kept (0: the weights themselves). `initial`
+    are the first weights: "torch" or "keras" (see `ambulo.models.initial`).
     """
 
     epochs: int = 20
@@ -35,6 +36,7 @@ class Options:
     validation: float = 0.15
     scaling: str = "standard"
     imbalance: str = "none"
+    initial: str = "torch"
     schedule: str = "cosine"
     clip: float = 1.0
     smoothing: float = 0.1
@@ -54,6 +56,7 @@ class Options:
         allowed = {
             "scaling": SCALINGS,
             "imbalance": IMBALANCE,
+            "initial": ("torch", "keras"),
             "schedule": ("cosine", "constant"),
             "precision": ("auto", "float32", "bfloat16"),
         }

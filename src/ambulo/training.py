@@ -25,6 +25,7 @@ from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.errors import TrainingError
 from ambulo.imbalance import Loss, class_weights, make_loss, order
 from ambulo.models import model_class
+from ambulo.models.initial import as_keras
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
 from ambulo.progress import bar
@@ -323,6 +324,8 @@ def _build(
         )
     except TypeError as error:
         raise TrainingError(f"model '{model}' cannot be built: {error}") from error
+    if options.initial == "keras":
+        as_keras(inner)
     network = Scaled(inner, channels).to(device)
     network.scaling.fit(x, options.scaling)
     return network
