@@ -13,6 +13,9 @@ import pytest
 from hypothesis import settings
 
 os.environ["AMBULO_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several test processes with as many threads as cores each only wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 if "AMBULO_TEST_CACHE" not in os.environ:
     # One fresh cache for all processes of a run: real archives are parsed once, by today's readers.
     os.environ["AMBULO_TEST_CACHE"] = tempfile.mkdtemp(prefix="ambulo-test-")

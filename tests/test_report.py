@@ -111,13 +111,15 @@ def test_no_address_is_in_the_page(
 
 def test_a_model_without_attention(plain: Evaluation, synthetic: Windows, tmp_path: Path) -> None:
     page = page_of(plain, tmp_path, windows=synthetic)
-    assert page.sections == [*EVERY, "importance", "origin"] and plain.attention is None
+    assert page.sections == [*EVERY, "importance", "audit", "origin"] and plain.attention is None
     assert "Between the 2 seeds" in page.text and "2 seeds" in page.text
     assert not list(tmp_path.glob("attention*"))
 
 
 def test_without_windows_or_explanation(plain: Evaluation, tmp_path: Path) -> None:
-    bare = replace(plain, probabilities=None, truth=None, positions=None, importance=None)
+    bare = replace(
+        plain, probabilities=None, truth=None, positions=None, importance=None, audit=None
+    )
     page = page_of(bare, tmp_path)
     assert page.sections == ["scores", "people", "confusion", "classes", "curves", "origin"]
     assert bare.calibration() is None and bare.to_dict()["calibration"] is None
@@ -153,7 +155,6 @@ def test_an_inflated_score_is_stamped_everywhere(
     folds = tuple(Fold(f.name, f.train + f.test, f.test) for f in plain.folds)
     inflated = replace(plain, folds=folds)
     assert inflated.inflated and inflated.to_dict()["inflated"] and not plain.inflated
-    assert replace(plain, protocol="random:0.3").inflated
     html = write_evaluation(inflated, tmp_path, windows=synthetic)[0].read_text()
     assert "<title>INFLATED" in html and 'class="stamp"' in html and "inflated; 95 %" in html
     assert "nobody of them was seen" not in html
