@@ -19,6 +19,8 @@ Activities = Annotated[str | None, typer.Option(help="A grouping of activities, 
 Channels = Annotated[str | None, typer.Option(help="Channels or groups, as ankle+arm or acc.")]
 Seconds = Annotated[float | None, typer.Option(help="Length of a window in seconds.")]
 Overlap = Annotated[float | None, typer.Option(help="Overlap of windows, 0 to below 1.")]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="A training option, as epochs=10 or rotate=15; repeatable."),

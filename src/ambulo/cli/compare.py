@@ -17,7 +17,9 @@ from ambulo.cli.arguments import (
     Json,
     Overlap,
     Seconds,
+    Seeds,
     Set,
+    Workers,
     cut,
     load,
     options,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Option(help="Its name; see the README.")]
 Protocol = Annotated[str, typer.Option(help="official, loso, groups:K or people:1,2.")]
-Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
 Out = Annotated[Path | None, typer.Option(help="Picture to write, a .png.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambulo.cli.arguments import DataPath, Json
+from ambulo.cli.arguments import DataPath, Json, Seeds, Workers
 
 if TYPE_CHECKING:
     from ambulo.reproduction import Reproduction
@@ -23,8 +23,8 @@ def reproduce(
     steps: Annotated[
         str | None, typer.Option(help="Exactly these mistakes, with commas; none: no mistake.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    seeds: Seeds = 1,
+    workers: Workers = 0,
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
     ] = None,

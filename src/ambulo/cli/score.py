@@ -19,7 +19,9 @@ from ambulo.cli.arguments import (
     Json,
     Overlap,
     Seconds,
+    Seeds,
     Set,
+    Workers,
     cut,
     options,
 )
@@ -36,8 +38,8 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option(help="official, loso, groups:K, people:1,2; random is inflated.")
     ] = "official",
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    seeds: Seeds = 1,
+    workers: Workers = 0,
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
     ] = None,
