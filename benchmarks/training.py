@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ambulo.models import MODELS, convolutional, fast_gru, model_class
 from ambulo.options import Options
-from ambulo.training import _start, run_epoch
+from ambulo.state import State
+from ambulo.training import build, run_epoch
 from ambulo.windows import Windows
 
 BATCH, ROUNDS, PROCESSES, WINDOWS = 64, 4, 9, 704
@@ -72,12 +73,13 @@ def measure(name: str, data: Windows) -> tuple[float, float, float]:
     adam = torch.optim.Adam(plain.parameters(), 1e-3)
     loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
     runs = [Options(batch=BATCH), Options(batch=BATCH, precision="float32")]
-    states = [_start(name, data, x, options, 0, torch.device("cpu")) for options in runs]
+    cpu, sizes = torch.device("cpu"), (len(data), len(data.activities))
+    states = [State.start(build(name, data, x, o, 0, cpu), o, *sizes, 0) for o in runs]
     times: list[list[float]] = [[], [], []]
     for _ in range(ROUNDS + 1):
         times[0].append(timed(lambda: usual_epoch(plain, loader, adam)))
         for i, (state, options) in enumerate(zip(states, runs, strict=True)):
-            run = (state, (x, y), options, F.cross_entropy, [])
+            run = (state, (x, y), options, F.cross_entropy, None)
             times[i + 1].append(timed(lambda run=run: run_epoch(*run)))
     a, b, c = (len(x) / min(column[1:]) for column in times)
     return a, b, c

@@ -12,13 +12,14 @@ import torch
 from torch import nn
 
 from ambulo import train
-from ambulo.augmentation import rotate
+from ambulo.augmentation import Turning
 from ambulo.errors import TrainingError
 from ambulo.imbalance import make_loss, order
 from ambulo.models import model_class
+from ambulo.models.frame import Frame
 from ambulo.models.initial import as_keras
 from ambulo.options import IMBALANCE, Options
-from ambulo.recording import triads
+from ambulo.recording import housings
 from ambulo.training import fit, split_people
 from ambulo.windows import Windows
 
@@ -177,13 +178,37 @@ def test_a_solved_head_refuses_what_it_cannot_do(synthetic: Windows) -> None:
 
 def test_rotation_turns_all_sensors_alike_and_keeps_lengths(synthetic: Windows) -> None:
     x = torch.as_tensor(synthetic.values[:10])
-    turned = rotate(x, triads(synthetic.channels), 20.0, torch.Generator().manual_seed(0))
+    turning = Turning.of(synthetic, Options(rotate=20, around=30))
+    assert turning is not None
+    turned = turning(x, torch.Generator().manual_seed(0))
     for triad in ([0, 1, 2], [3, 4, 5]):
         assert torch.allclose(
             turned[:, :, triad].norm(dim=2), x[:, :, triad].norm(dim=2), atol=1e-3
         )
     dots = [(v[:, :, :3] * v[:, :, 3:]).sum(2) for v in (x, turned)]
     assert torch.allclose(*dots, atol=1e-2) and not torch.allclose(x, turned, atol=0.1)
+
+
+def test_turning_around_keeps_what_is_along_the_wearers_vertical(synthetic: Windows) -> None:
+    turning = Turning.of(synthetic, Options(around=60))
+    assert turning is not None
+    (vertical, axes), *_ = turning.housings
+    x = torch.as_tensor(synthetic.values[:10])
+    turned = turning(x, torch.Generator().manual_seed(0))
+    up = torch.as_tensor(vertical, dtype=x.dtype)
+    for triad in axes:
+        assert torch.allclose(turned[:, :, triad] @ up, x[:, :, triad] @ up, atol=1e-3)
+    assert not torch.allclose(turned, x, atol=0.1)
+
+
+def test_the_frame_of_gravity_does_not_see_a_turned_sensor(synthetic: Windows) -> None:
+    frame = Frame(6, housings(synthetic.channels), "gravity")
+    turning = Turning.of(synthetic, Options(rotate=60))
+    assert turning is not None
+    x = torch.as_tensor(synthetic.values[:10])
+    turned = frame(turning(x, torch.Generator().manual_seed(0)))
+    assert turned.shape == (10, x.shape[1], 6)
+    assert torch.allclose(turned, frame(x), atol=2e-2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ambulo.augmentation import rotate
+from ambulo.augmentation import Turning
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options
 
@@ -30,24 +30,29 @@ class Ridge:
     """Penalties to choose from."""
 
     def __init__(self, features: int, classes: int) -> None:
-        self.gram = torch.zeros(features + 1, features + 1)
+        self.gram = np.zeros((features + 1, features + 1), np.float32, order="F")
         self.moment = torch.zeros(features + 1, classes)
 
     def add(self, z: Tensor, y: Tensor, weights: Tensor) -> None:
         """Take in features `(n, p)`, labels `(n,)` and weights `(n,)`."""
+        from scipy.linalg.blas import ssyrk
+
         root = weights.sqrt()[:, None]
         z = torch.cat([z, torch.ones(len(z), 1)], dim=1) * root
         target = 2.0 * F.one_hot(y, self.moment.shape[1]) - 1
-        self.gram.addmm_(z.T, z)
+        # Only the upper half of a symmetric product is worked out; .T is how Fortran sees rows.
+        self.gram = ssyrk(1.0, z.numpy().T, beta=1.0, c=self.gram, overwrite_c=True)
         self.moment.addmm_(z.T, target * root)
 
     def solve(self, strength: float) -> tuple[Array, Array]:
         """Weights `(classes, p)` and biases `(classes,)`; the bias is not penalised."""
         from scipy.linalg import solve
 
-        gram = self.gram.double().numpy()
+        gram = self.gram.astype(np.float64)
         gram[np.diag_indices(len(gram) - 1)] += strength
-        solved = solve(gram, self.moment.double().numpy(), assume_a="pos", overwrite_a=True)
+        solved = solve(
+            gram, self.moment.double().numpy(), assume_a="pos", lower=False, overwrite_a=True
+        )
         return solved[:-1].T, solved[-1]
 
 
@@ -94,7 +99,7 @@ def solve_head(
     training: Data,
     validation: Data,
     options: Options,
-    axes: list[list[int]],
+    turning: Turning | None,
     weights: Tensor | None,
     generator: torch.Generator,
     tell: Callable[[], None],
@@ -107,10 +112,10 @@ def solve_head(
     """
     model: Any = network.network
     x, head = training[0], model.head
-    model.prepare(network.scaling(x), generator)
+    model.prepare(network.scaled(x), generator)
     solver = SOLVERS[str(model.solver)](head.in_features, head.out_features)
     for copy in range(1 + _copies(options)):
-        _add(solver, network, training, options, axes if copy else [], weights, generator)
+        _add(solver, network, training, turning if copy else None, weights, generator)
         tell()
     if not len(validation[0]):
         strength = solver.strengths[1]
@@ -126,7 +131,7 @@ def solve_head(
     _put(head, solver.solve(strength))
     logits = head(features)
     for copy in range(1 + _copies(options)):
-        _add(solver, network, validation, options, axes if copy else [], weights, generator)
+        _add(solver, network, validation, turning if copy else None, weights, generator)
     _put(head, solver.solve(strength))
     return strength, (logits, labels)
 
@@ -137,26 +142,25 @@ def steps(solver: str, options: Options) -> int:
 
 
 def _copies(options: Options) -> int:
-    return options.copies if options.rotate else 0
+    return options.copies if options.rotate or options.around else 0
 
 
 def _add(
     solver: Ridge | Logistic,
     network: Scaled,
     data: Data,
-    options: Options,
-    axes: list[list[int]],
+    turning: Turning | None,
     weights: Tensor | None,
     generator: torch.Generator,
 ) -> None:
     for x, y in zip(*(torch.split(part, _BLOCK) for part in data), strict=True):
-        turned = rotate(x, axes, options.rotate, generator) if axes else x
+        turned = turning(x, generator) if turning else x
         each = torch.ones(len(y)) if weights is None else weights[y]
         solver.add(_features(network, turned), y, each)
 
 
 def _features(network: Scaled, x: Tensor) -> Tensor:
-    out: Tensor = network.network.features(network.scaling(x))  # type: ignore[operator]
+    out: Tensor = network.network.features(network.scaled(x))  # type: ignore[operator]
     return out
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.audit import audit
+from ambulo.context import MODES
+from ambulo.context.windows import decide, in_other_order
 from ambulo.errors import EvaluationError
 from ambulo.importance import Importance, attention_over_time, channel_importance
 from ambulo.options import Options, make_options
@@ -33,6 +35,9 @@ def evaluate(
     workers: int = 1,
     progress: bool | None = None,
     explain: bool = False,
+    context: str = "none",
+    lag: int = 0,
+    shuffled: bool = False,
     report: Tell | None = None,
     **options: Any,
 ) -> Evaluation:
@@ -43,21 +48,27 @@ def evaluate(
     In each fold, scaling, early stopping and calibration see training people only, and the test
     people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; with several
     `workers`, processes share folds and seeds; a script that asks for them must keep its own work
-    under `if __name__ == "__main__":`. With `explain` the importance of channels (in the first
-    seed and fold) and the attention of models that have it (in the first seed) are worked out too;
-    a report shows them. `report` is called with every epoch's row of history. Raises
-    EvaluationError for an unknown protocol.
+    under `if __name__ == "__main__":`. With `explain` the importance of channels (in the first seed
+    and fold) and the attention of models that have it (in the first seed) are worked out too; a
+    report shows them. `context` "causal" or "offline" lets a recording's other windows speak for
+    each (see `ambulo.context`), those that nobody labelled too; "causal" may look `lag` windows
+    ahead. With `shuffled` the test recordings' bouts come in random order, so that a context that
+    learnt the script of a study gains nothing by it. `report` is called with every epoch's row of
+    history. Raises EvaluationError for an unknown protocol.
     """
-    windows = windows.labelled()
+    if context not in MODES:
+        raise EvaluationError(f"context must be one of {', '.join(MODES)}, got '{context}'")
+    if context == "none":
+        windows = windows.labelled()
     if isinstance(model, Recognizer):
-        return _of_recognizer(model, windows, explain)
+        return _of_recognizer(model, windows, explain, context, lag)
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not seeds:
         raise EvaluationError("at least one seed is needed")
     plan = folds(windows, protocol) if isinstance(protocol, str) else list(protocol)
-    jobs = _jobs(seeds, plan, explain)
+    jobs = _jobs(seeds, plan, explain, (context, lag, shuffled))
     audited = _audit(windows, plan, explain, progress)
     with bar(f"{name} on {windows.source}", show=progress) as advance:
         share = 1 / (len(jobs) * rows(model, chosen))
@@ -86,6 +97,9 @@ def evaluate(
         data={k: v for k, v in windows.describe().items() if k != "people"},
         temperatures=tuple(outcome.temperature for outcome in outcomes),
         audit=audited,
+        context=context
+        + (f", {lag} windows later" if lag else "")
+        + (", bouts in random order" if shuffled else ""),
         importance=first[0].importance,
         attention=_joined([outcome.attention for outcome in first]),
         **_tested(windows, plan, [outcome.probabilities for outcome in outcomes]),
@@ -123,10 +137,12 @@ def _audit(
     }
 
 
-def _jobs(seeds: Sequence[int], plan: Sequence[Fold], explain: bool) -> list[Job]:
+def _jobs(
+    seeds: Sequence[int], plan: Sequence[Fold], explain: bool, context: tuple[str, int, bool]
+) -> list[Job]:
     """Every fold with every seed; the first seed's folds are explained, if anything is."""
     return [
-        Job(seed, fold, attention=explain and i == 0, importance=explain and i == 0 and k == 0)
+        Job(seed, fold, *context, explain and i == 0, explain and i == 0 and k == 0)
         for i, seed in enumerate(seeds)
         for k, fold in enumerate(plan)
     ]
@@ -137,6 +153,7 @@ def _tested(
 ) -> dict[str, Any]:
     """What an Evaluation says of its test windows, from probabilities by seed and fold."""
     positions = np.concatenate([fold.split(windows)[1] for fold in plan])
+    positions = positions[windows.labels[positions] >= 0]
     n = len(plan)
     by_seed = [np.concatenate(probabilities[k : k + n]) for k in range(0, len(probabilities), n)]
     people = tuple(dict.fromkeys(person for fold in plan for person in fold.test))
@@ -162,7 +179,9 @@ SAME_PEOPLE = {"uci-har": "hapt"}
 """Data sets that show the people of another one, under the same names."""
 
 
-def _of_recognizer(recognizer: Recognizer, windows: Windows, explain: bool) -> Evaluation:
+def _of_recognizer(
+    recognizer: Recognizer, windows: Windows, explain: bool, context: str, lag: int
+) -> Evaluation:
     """Test a recognizer on the people it was not trained on."""
     card = recognizer.card
     family = [SAME_PEOPLE.get(name, name) for name in (str(card.get("data")), windows.source)]
@@ -179,6 +198,7 @@ def _of_recognizer(recognizer: Recognizer, windows: Windows, explain: bool) -> E
             f"{', '.join(recognizer.windowing.channels or ())}; these windows have "
             f"{', '.join(test.activities)} and {', '.join(test.channels)}: load the same"
         )
+    decided = recognizer.decide(test, context=context, lag=lag)
     people = tuple(test.people)
     trained_on = tuple(card.get("people", []))
     if family[0] != family[1]:  # other people, though they may go by the same numbers
@@ -197,7 +217,8 @@ def _of_recognizer(recognizer: Recognizer, windows: Windows, explain: bool) -> E
         temperatures=(recognizer.temperature,),
         importance=channel_importance(recognizer, test) if explain else None,
         attention=attention_over_time(recognizer, test.values) if explain else None,
-        **_tested(windows, [fold], [recognizer.probabilities(test.values)]),
+        context=context,
+        **_tested(windows, [fold], [decided[test.labels >= 0]]),
     )
 
 
@@ -207,10 +228,13 @@ Shared = tuple[Any, Windows, Options]
 
 @dataclass(frozen=True)
 class Job:
-    """A fold to train and test with a seed, and what of it to explain."""
+    """A fold to train and test with a seed, in which context, and what of it to explain."""
 
     seed: int
     fold: Fold
+    context: str = "none"
+    lag: int = 0
+    shuffled: bool = False
     attention: bool = False
     importance: bool = False
 
@@ -231,12 +255,24 @@ def _one(shared: Shared, job: Job, report: Tell) -> Outcome:
     model, windows, options = shared
     training, test = (windows[positions] for positions in job.fold.split(windows))
     chosen_on = test if job.fold.chosen_on_test else None
-    fitted = fit(model, training, options, seed=job.seed, report=report, validation=chosen_on)
+    fitted = fit(
+        model,
+        training,
+        options,
+        seed=job.seed,
+        report=report,
+        validation=chosen_on,
+        context=job.context != "none",
+    )
     network = fitted.network
     x, _ = to_device(test, next(network.parameters()).device)
     logits = np.asarray(predict_logits(network, x).cpu())
+    probabilities = softmax(logits / np.float32(fitted.temperature))
+    if fitted.context is not None:
+        order = in_other_order(test, job.seed) if job.shuffled else test
+        probabilities = decide(fitted.context, order, probabilities, job.context, job.lag)
     return Outcome(
-        probabilities=softmax(logits / np.float32(fitted.temperature)),
+        probabilities=probabilities[test.labels >= 0],
         temperature=fitted.temperature,
         history=fitted.history,
         importance=channel_importance(network, test) if job.importance else None,

@@ -9,6 +9,7 @@ from ambulo.errors import TrainingError
 from ambulo.windows import Windows
 
 SCALINGS = ("standard", "minmax", "none")
+FRAMES = ("sensor", "gravity", "both")
 IMBALANCE = ("none", "weights", "sampling", "focal", "logits")
 
 
@@ -17,15 +18,18 @@ class Options:
     """How to train.
 
     `validation` is the share of training people kept aside for early stopping, calibration and
-    nothing else (0: nobody; then all `epochs` run and the last weights count). `imbalance` is what
-    is done about rare activities: "none", "weights", "sampling", "focal" or "logits" (see
-    `ambulo.imbalance`); `schedule` "cosine" or "constant"; `rotate` turns each window's sensor
-    frame by a random rotation vector with this many degrees of deviation per axis; `copies` is how
-    many such copies of each window a solved head learns from beside the window itself; `precision`
-    is "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share
-    of a label that goes to the other activities; `average` is the decay per step of a running mean
-    of the weights, which is then what is validated and kept (0: the weights themselves). `initial`
-    are the first weights: "torch" or "keras" (see `ambulo.models.initial`).
+    nothing else (0: nobody; then all `epochs` run and the last weights count). `frame` is what the
+    network sees of three-axis sensors: their axes ("sensor"), their parts along and across gravity
+    ("gravity"), or "both" (see `ambulo.models.frame`). `imbalance` is what is done about rare
+    activities: "none", "weights", "sampling", "focal" or "logits" (see `ambulo.imbalance`);
+    `schedule` "cosine" or "constant"; `rotate` turns each window's sensor frame by a random
+    rotation vector with this many degrees of deviation per axis, and `around` by a random angle
+    about the wearer's vertical (see `ambulo.augmentation`); `copies` is how many such copies of
+    each window a solved head learns from beside the window itself; `precision` is "auto", "float32"
+    or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of a label that goes
+    to the other activities; `average` is the decay per step of a running mean of the weights, which
+    is then what is validated and kept (0: the weights themselves). `initial` are the first weights:
+    "torch" or "keras" (see `ambulo.models.initial`).
     """
 
     epochs: int = 20
@@ -34,6 +38,7 @@ class Options:
     weight_decay: float = 1e-4
     patience: int = 8
     validation: float = 0.15
+    frame: str = "sensor"
     scaling: str = "standard"
     imbalance: str = "none"
     initial: str = "torch"
@@ -42,6 +47,7 @@ class Options:
     smoothing: float = 0.1
     average: float = 0.99
     rotate: float = 0.0
+    around: float = 0.0
     copies: int = 4
     device: str = "auto"
     precision: str = "auto"
@@ -54,6 +60,7 @@ class Options:
             if not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
                 raise TrainingError(f"{name} must be of type {item.type}, got {value!r}")
         allowed = {
+            "frame": FRAMES,
             "scaling": SCALINGS,
             "imbalance": IMBALANCE,
             "initial": ("torch", "keras"),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.context import Context
+from ambulo.context.windows import decide
 from ambulo.errors import RecognizerError
 from ambulo.recording import Recording
 from ambulo.timeline import Timeline, from_windows, write_whole
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format; a file with a higher one is refused."""
 _LARGEST = 256 << 20
 _BATCH = 512
@@ -33,10 +35,11 @@ _BATCH = 512
 
 @dataclass(frozen=True)
 class Recognizer:
-    """Windowing, network (an ONNX graph with its scaling inside), activities, temperature and card.
+    """Windowing, network (an ONNX graph with its scaling inside), activities, temperature, card.
 
     Loading executes no code and predicting needs no torch. `tensors` are the weights by name, for
-    training on; `network` names the model class and its sizes.
+    training on; `network` names the model class and its sizes; `context` is what windows tell about
+    each other.
     """
 
     windowing: Windowing
@@ -46,6 +49,7 @@ class Recognizer:
     tensors: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
     temperature: float = 1.0
     card: dict[str, Any] = field(default_factory=dict, repr=False)
+    context: Context | None = field(default=None, repr=False)
 
     @classmethod
     def from_network(
@@ -57,6 +61,7 @@ class Recognizer:
         sizes: dict[str, Any],
         temperature: float = 1.0,
         card: dict[str, Any] | None = None,
+        context: Context | None = None,
     ) -> Recognizer:
         """Make the artifact of a trained network that takes `windows.values`."""
         from ambulo.models.graph import to_onnx
@@ -75,6 +80,7 @@ class Recognizer:
             tensors=state,
             temperature=temperature,
             card=card or {},
+            context=context,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -91,6 +97,7 @@ class Recognizer:
             "network": self.network,
             "temperature": self.temperature,
             "card": self.card,
+            "context": self.context.to_dict() if self.context else None,
         }
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
             out.writestr("recognizer.json", json.dumps(head, indent=1))
@@ -145,6 +152,7 @@ class Recognizer:
             tensors=tensors,
             temperature=float(head["temperature"]),
             card=head["card"],
+            context=Context.from_dict(head["context"]) if head.get("context") else None,
         )
 
     @cached_property
@@ -195,12 +203,17 @@ class Recognizer:
             )
         return self.windowing.prepare(recording)
 
-    def predict(self, recording: Recording) -> Timeline:
-        """What the wearer did, and when. Raises WindowingError for less than one window."""
+    def predict(self, recording: Recording, *, context: str = "offline", lag: int = 0) -> Timeline:
+        """What the wearer did, and when.
+
+        `context` says which other windows speak for one: "offline" all of them, "causal" those
+        before it (and `lag` after it), as in a stream, and "none" leaves each window to itself.
+        Raises WindowingError for less than one window.
+        """
         prepared = replace(self.prepare(recording), intervals=())
         windows = self.windowing.cut([prepared], self.activities)
         return from_windows(
-            self.probabilities(windows.values),
+            self.decide(windows, context=context, lag=lag),
             windows.starts,
             windows.length,
             prepared.segments,
@@ -209,6 +222,13 @@ class Recognizer:
             start=recording.start,
             recording=recording.name,
         )
+
+    def decide(self, windows: Windows, *, context: str = "offline", lag: int = 0) -> Array:
+        """Calibrated probabilities `(n, classes)` of windows, given those of their recording."""
+        own = self.probabilities(windows.values)
+        if self.context is None:
+            return own
+        return decide(self.context, windows, own, context, lag)
 
     def describe(self) -> str:
         """The card in plain words."""

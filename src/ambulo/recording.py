@@ -63,6 +63,23 @@ def triads(names: Sequence[str]) -> list[list[int]]:
     return [[axes[a] for a in "xyz"] for axes in found.values() if set("xyz") <= set(axes)]
 
 
+def housings(names: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+    """The axes of each three-axis sensor, beside those of the accelerometer at its placement.
+
+    Raises RecordingError where there is no accelerometer, or none that feels gravity.
+    """
+    found = {names[axes[0]][:-2]: axes for axes in triads(names)}
+    out = []
+    for sensor, axes in found.items():
+        acc = sensor.rpartition(".")[0] + "." * ("." in sensor) + "acc"
+        if acc not in found:
+            raise RecordingError(
+                f"{sensor}: there is no three-axis {acc} whose mean is gravity: use frame=sensor"
+            )
+        out.append((axes, found[acc]))
+    return out
+
+
 @dataclass(frozen=True)
 class Interval:
     """The wearer did `activity` from `start` to `end` seconds after the recording began."""

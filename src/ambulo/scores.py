@@ -34,7 +34,8 @@ class Evaluation:
     calibrated, `truth` `(test windows,)` are the true activities and `positions` say which of the
     labelled windows given to `evaluate` these are. With `explain`, `importance` is that of channels
     in the first seed and fold, and `attention` `(test windows, layers, steps)` that of the first
-    seed. `audit` is the verdict on leakage, if one was asked for.
+    seed. `audit` is the verdict on leakage, if one was asked for, and `context` says which other
+    windows spoke for one.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Evaluation:
     importance: Importance | None = field(default=None, repr=False)
     attention: Array | None = field(default=None, repr=False, compare=False)
     audit: dict[str, Any] | None = field(default=None, repr=False)
+    context: str = "none"
 
     @property
     def inflated(self) -> bool:
@@ -161,6 +163,7 @@ class Evaluation:
             "dataset": self.dataset,
             "model": self.model,
             "protocol": self.protocol,
+            "context": self.context,
             "inflated": self.inflated,
             "seeds": list(self.seeds),
             "windows": self.windows,

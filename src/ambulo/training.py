@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import platform
-import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,25 +15,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
-from ambulo import checkpoint as checkpoints
-from ambulo.augmentation import rotate
+from ambulo.augmentation import Turning
 from ambulo.closed_form import solve_head, steps, temperature
+from ambulo.context import Context
+from ambulo.context.learning import learn, weigh
 from ambulo.errors import TrainingError
 from ambulo.imbalance import Loss, class_weights, make_loss, order
 from ambulo.models import model_class
+from ambulo.models.frame import Frame
 from ambulo.models.initial import as_keras
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
 from ambulo.progress import bar
-from ambulo.recognizer import Recognizer
-from ambulo.recording import triads
-from ambulo.timeline import write_whole
+from ambulo.recognizer import Recognizer, softmax
+from ambulo.recording import housings
+from ambulo.state import State
 from ambulo.windows import Windows
 
 Report = Callable[[dict[str, float]], None]
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -48,26 +46,7 @@ class Fit:
     validation_people: list[str]
     best_epoch: int
     interrupted: bool = False
-
-
-@dataclass
-class _State:
-    """What the loop carries from epoch to epoch, and what a checkpoint keeps."""
-
-    network: Scaled
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    generator: torch.Generator
-    classes: int
-    average: AveragedModel | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_epoch: int = -1
-
-    @property
-    def kept(self) -> nn.Module:
-        """The network whose weights are validated and kept: the running mean, if there is one."""
-        return self.network if self.average is None else self.average.module
+    context: Context | None = None
 
 
 def train(
@@ -89,7 +68,6 @@ def train(
     """
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
-    windows = windows.labelled()
     with bar(f"training {name}", show=progress) as advance:
 
         def both(row: dict[str, float]) -> None:
@@ -97,10 +75,14 @@ def train(
             if report:
                 report(row)
 
-        fitted = fit(model, windows, chosen, seed=seed, report=both, checkpoint=checkpoint)
+        fitted = fit(
+            model, windows, chosen, seed=seed, report=both, checkpoint=checkpoint, context=True
+        )
+    windows = windows.labelled()
     return Recognizer.from_network(
         fitted.network,
         windows,
+        context=fitted.context,
         name=name,
         sizes=chosen.sizes,
         temperature=fitted.temperature,
@@ -127,11 +109,25 @@ def fit(
     report: Report | None = None,
     checkpoint: str | Path | None = None,
     validation: Windows | None = None,
+    context: bool = False,
 ) -> Fit:
     """Train a network on the labelled `windows` of training people; see `train`.
 
-    The epoch is chosen on people drawn from `windows`, or on the windows of `validation`.
+    The epoch is chosen on people drawn from `windows`, or on the windows of `validation`. With
+    `context`, what other windows tell is learnt too, from all of these people's windows.
     """
+    if context:
+        fitted = fit(
+            model,
+            windows.labelled(),
+            options,
+            seed=seed,
+            report=report,
+            checkpoint=checkpoint,
+            validation=validation,
+        )
+        return replace(fitted, context=_context(fitted, windows))
+    windows = windows.labelled()
     if validation is None:
         kept, held = split_people(windows, options.validation, seed)
     else:
@@ -140,24 +136,25 @@ def fit(
         return _solve(model, kept, held, options, seed, report)
     device = pick_device(options.device)
     training, aside = to_device(kept, device), to_device(held, device)
-    state = _start(model, kept, training[0], options, seed, device)
+    network = build(model, kept, training[0], options, seed, device)
+    state = State.start(network, options, len(kept), len(kept.activities), seed)
     key = _key(model, windows, options, seed)
     if checkpoint is not None:
-        _resume(state, Path(checkpoint), key)
-    axes = triads(windows.channels) if options.rotate else []
+        state.resume(Path(checkpoint), key)
+    turning = Turning.of(kept, options)
     loss_of = make_loss(options.imbalance, training[1], len(windows.activities), options.smoothing)
     interrupted = False
     try:
         for epoch in range(len(state.history), options.epochs):
             if epoch - state.best_epoch > options.patience and len(held):
                 break
-            loss, accuracy = run_epoch(state, training, options, loss_of, axes)
+            loss, accuracy = run_epoch(state, training, options, loss_of, turning)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
                 row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
-            _remember(state, row, bool(len(held)))
+            state.remember(row, bool(len(held)))
             if checkpoint is not None:
-                _save_checkpoint(state, Path(checkpoint), key)
+                state.save(Path(checkpoint), key)
             if report:
                 report(row)
     except KeyboardInterrupt:
@@ -177,6 +174,18 @@ def fit(
     )
 
 
+def _context(fitted: Fit, windows: Windows) -> Context:
+    """What other windows tell, by training people; what each counts, by those kept aside."""
+    held = np.isin(windows.subjects, fitted.validation_people)
+    if not held.any():
+        return learn(windows)
+    aside = windows[held]
+    x, _ = to_device(aside, next(fitted.network.parameters()).device)
+    own = softmax(predict_logits(fitted.network, x).cpu().numpy() / fitted.temperature)
+    weighed = weigh(learn(windows[~held]), aside, own)
+    return weighed.like(learn(windows))
+
+
 def rows(model: str | type[nn.Module], options: Options) -> int:
     """How many rows of history training reports, if nothing stops it early."""
     solver = getattr(model_class(model), "solver", None)
@@ -194,7 +203,7 @@ def _solve(
     """Fit a model whose head is solved: one row of history for each part of the work."""
     device = torch.device("cpu")
     training, validation = to_device(kept, device), to_device(held, device)
-    network = _build(model, kept, training[0], options, seed, device).eval()
+    network = build(model, kept, training[0], options, seed, device).eval()
     history: list[dict[str, float]] = []
 
     def tell() -> None:
@@ -202,7 +211,7 @@ def _solve(
         if report:
             report(history[-1])
 
-    axes = triads(kept.channels) if options.rotate else []
+    turning = Turning.of(kept, options)
     if options.imbalance not in ("none", "weights"):
         raise TrainingError(
             f"the head of '{model}' is solved, which allows imbalance none or weights, "
@@ -212,7 +221,7 @@ def _solve(
     weights = None if alike else class_weights(training[1], len(kept.activities))
     generator = torch.Generator().manual_seed(seed)
     penalty, (logits, labels) = solve_head(
-        network, training, validation, options, axes, weights, generator, tell
+        network, training, validation, options, turning, weights, generator, tell
     )
     last = {"epoch": len(history) - 1, "penalty": penalty}
     if len(held):
@@ -222,11 +231,11 @@ def _solve(
 
 
 def run_epoch(
-    state: _State,
+    state: State,
     data: tuple[Tensor, Tensor],
     options: Options,
     loss_of: Loss,
-    axes: list[list[int]],
+    turning: Turning | None,
 ) -> tuple[float, float]:
     """One pass over the training windows in random order: mean loss and accuracy."""
     x, y = data
@@ -235,8 +244,8 @@ def run_epoch(
     indices = order(options.imbalance, y, state.classes, state.generator)
     for index in _batches(indices, options.batch):
         values = x[index]
-        if axes:
-            values = rotate(values, axes, options.rotate, state.generator)
+        if turning:
+            values = turning(values, state.generator)
         with _precision(options, x.device):
             logits = state.network(values)
         loss = loss_of(logits.float(), y[index])
@@ -307,7 +316,7 @@ def to_device(windows: Windows, device: torch.device) -> tuple[Tensor, Tensor]:
     return x, torch.as_tensor(windows.labels.astype(np.int64), device=device)
 
 
-def _build(
+def build(
     model: str | type[nn.Module],
     windows: Windows,
     x: Tensor,
@@ -317,7 +326,11 @@ def _build(
 ) -> Scaled:
     """A new network behind its scaling, which is fitted on the training windows `x`."""
     torch.manual_seed(seed)
+    frame = None
     channels = len(windows.channels)
+    if options.frame != "sensor":
+        frame = Frame(channels, housings(windows.channels), options.frame)
+        channels = frame.channels
     try:
         inner = model_class(model)(
             channels, windows.length, len(windows.activities), **options.sizes
@@ -326,50 +339,9 @@ def _build(
         raise TrainingError(f"model '{model}' cannot be built: {error}") from error
     if options.initial == "keras":
         as_keras(inner)
-    network = Scaled(inner, channels).to(device)
-    network.scaling.fit(x, options.scaling)
+    network = Scaled(inner, channels, frame).to(device)
+    network.scaling.fit(network.frame(x), options.scaling)
     return network
-
-
-def _start(
-    model: str | type[nn.Module],
-    windows: Windows,
-    x: Tensor,
-    options: Options,
-    seed: int,
-    device: torch.device,
-) -> _State:
-    network = _build(model, windows, x, options, seed, device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), options.learning_rate, weight_decay=options.weight_decay
-    )
-    steps = options.epochs * -(-len(x) // options.batch)
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    if options.schedule == "cosine":
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    else:
-        schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
-    average = None
-    if options.average:
-        average = AveragedModel(
-            network, multi_avg_fn=_running_mean(options.average), use_buffers=True
-        )
-    generator, classes = torch.Generator().manual_seed(seed), len(windows.activities)
-    return _State(network, optimizer, schedule, generator, classes, average)
-
-
-def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """An exponential mean that leans on the newest weights at first, so that short runs keep up."""
-
-    def update(means: Tensors, current: Tensors, steps: Tensor | int) -> None:
-        kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
-        for mean, value in zip(means, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - kept)
-            else:
-                mean.copy_(value)  # a count of batches is no mean
-
-    return update
 
 
 def _precision(options: Options, device: torch.device) -> torch.autocast:
@@ -378,57 +350,9 @@ def _precision(options: Options, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=use)
 
 
-def _remember(state: _State, row: dict[str, float], validated: bool) -> None:
-    """Append to the history; keep the weights if they are the best on validation people."""
-    state.history.append(row)
-    losses = [past.get("validation_loss", 0.0) for past in state.history]
-    if not validated or losses[-1] <= min(losses):
-        state.best = copy.deepcopy(state.kept.state_dict())
-        state.best_epoch = int(row["epoch"])
-
-
 def _key(model: str | type[nn.Module], windows: Windows, options: Options, seed: int) -> str:
     name = model if isinstance(model, str) else model.__name__
     return json.dumps([name, windows.describe(), asdict(options), seed], default=str)
-
-
-def _save_checkpoint(state: _State, path: Path, key: str) -> None:
-    content = {
-        "key": key,
-        "network": state.network.state_dict(),
-        "average": state.average.state_dict() if state.average else {},
-        "optimizer": state.optimizer.state_dict(),
-        "schedule": state.schedule.state_dict(),
-        "generator": state.generator.get_state(),
-        "random": torch.get_rng_state(),
-        "history": state.history,
-        "best": state.best,
-        "best_epoch": state.best_epoch,
-    }
-    write_whole(path, lambda to: checkpoints.save(to, content))
-
-
-def _resume(state: _State, path: Path, key: str) -> None:
-    if not path.exists():
-        return
-    try:
-        content = checkpoints.load(path)
-        if content["key"] != key:
-            raise TrainingError(
-                f"{path}: is the checkpoint of another model, data set, option or seed: "
-                "remove it or name another file"
-            )
-    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path}: is not a checkpoint ({error}): remove it") from error
-    state.network.load_state_dict(content["network"])
-    if state.average is not None:
-        state.average.load_state_dict(content["average"])
-    state.optimizer.load_state_dict(content["optimizer"])
-    state.schedule.load_state_dict(content["schedule"])
-    state.generator.set_state(content["generator"])
-    torch.set_rng_state(content["random"])
-    state.history, state.best = content["history"], content["best"]
-    state.best_epoch = content["best_epoch"]
 
 
 def card(windows: Windows, fitted: Fit, options: Options, seed: int) -> dict[str, Any]:

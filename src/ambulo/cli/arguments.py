@@ -21,6 +21,10 @@ Seconds = Annotated[float | None, typer.Option(help="Length of a window in secon
 Overlap = Annotated[float | None, typer.Option(help="Overlap of windows, 0 to below 1.")]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+Context = Annotated[
+    str, typer.Option(help="Which windows speak for one: none (itself), causal, offline.")
+]
+Lag = Annotated[int, typer.Option(min=0, help="Windows that causal context may wait for.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="A training option, as epochs=10 or rotate=15; repeatable."),
@@ -48,10 +52,11 @@ def cut(
     channels: str | None,
     seconds: float | None,
     overlap: float | None,
+    keep: str = "labelled",
 ) -> Windows:
     """Windows of a data set."""
     loaded = load(dataset, data, activities, device)
-    return loaded.windows(seconds=seconds, overlap=overlap, channels=channels)
+    return loaded.windows(seconds=seconds, overlap=overlap, channels=channels, keep=keep)
 
 
 def options(pairs: list[str] | None) -> dict[str, Any]:

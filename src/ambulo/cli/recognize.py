@@ -11,9 +11,11 @@ import typer
 from ambulo.cli.arguments import (
     Activities,
     Channels,
+    Context,
     DataPath,
     Device,
     Json,
+    Lag,
     Overlap,
     Seconds,
     Set,
@@ -51,7 +53,7 @@ def train(
     """
     import ambulo
 
-    windows = cut(dataset, data, activities, device, channels, seconds, overlap)
+    windows = cut(dataset, data, activities, device, channels, seconds, overlap, keep="all")
     if people is not None:
         windows = windows.of(_training_people(windows, people))
     recognizer = ambulo.train(model, windows, seed=seed, checkpoint=checkpoint, **options(set_))
@@ -85,6 +87,8 @@ def predict(
         list[Path] | None,
         typer.Option(help="Write .csv, .json, .parquet or .png; repeatable."),
     ] = None,
+    context: Context = "offline",
+    lag: Lag = 0,
     rate: Annotated[float | None, typer.Option(help="Hz, for a file without time.")] = None,
     json_: Json = False,
 ) -> None:
@@ -102,7 +106,7 @@ def predict(
             typer.echo(
                 f"note: {recording}: {signal.notes[note]} {note.replace('_', ' ')}", err=True
             )
-    timeline = model.predict(signal)
+    timeline = model.predict(signal, context=context, lag=lag)
     for path in out or []:
         timeline.save(path)
     typer.echo(json.dumps(timeline.rows()) if json_ else str(timeline))

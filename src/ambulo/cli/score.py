@@ -14,9 +14,11 @@ import typer
 from ambulo.cli.arguments import (
     Activities,
     Channels,
+    Context,
     DataPath,
     Device,
     Json,
+    Lag,
     Overlap,
     Seconds,
     Seeds,
@@ -40,6 +42,11 @@ def evaluate(
     ] = "official",
     seeds: Seeds = 1,
     workers: Workers = 0,
+    context: Context = "none",
+    lag: Lag = 0,
+    shuffled: Annotated[
+        bool, typer.Option("--shuffled", help="With context: test bouts in random order.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
     ] = None,
@@ -58,7 +65,8 @@ def evaluate(
     """
     import ambulo
 
-    windows = cut(dataset, data, activities, device, channels, seconds, overlap)
+    keep = "labelled" if context == "none" else "all"
+    windows = cut(dataset, data, activities, device, channels, seconds, overlap, keep)
     tested = ambulo.Recognizer.load(model) if model.endswith(".ambulo") else model
     result = ambulo.evaluate(
         tested,
@@ -67,6 +75,9 @@ def evaluate(
         seeds=seeds,
         workers=workers or os.cpu_count() or 1,
         explain=report is not None,
+        context=context,
+        lag=lag,
+        shuffled=shuffled,
         **options(set_),
     )
     if report is not None:
@@ -90,6 +101,7 @@ def _say(result: Evaluation) -> None:
         f"{result.model} on {result.dataset}, protocol {result.protocol}, "
         f"{len(result.seeds)} seed(s), {result.windows['train']} training and "
         f"{result.windows['test']} test windows, {len(result.people)} test people"
+        + ("" if result.context == "none" else f", context {result.context}")
     )
     for name, score in (("accuracy", accuracy), ("macro F1", f1)):
         typer.echo(

@@ -39,14 +39,20 @@ class Scaling(nn.Module):
 
 
 class Scaled(nn.Module):
-    """A network behind its scaling: raw units in, logits out."""
+    """A network behind its frame, if it has one, and its scaling: raw units in, logits out."""
 
-    def __init__(self, network: nn.Module, channels: int) -> None:
+    def __init__(self, network: nn.Module, channels: int, frame: nn.Module | None = None) -> None:
         super().__init__()
+        self.frame = frame or nn.Identity()
         self.scaling = Scaling(channels)
         self.network = network
 
+    def scaled(self, x: Tensor) -> Tensor:
+        """What the network gets for `(batch, length, channels)` in raw units."""
+        out: Tensor = self.scaling(self.frame(x))
+        return out
+
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` in raw units to logits `(batch, classes)`."""
-        out: Tensor = self.network(self.scaling(x))
+        out: Tensor = self.network(self.scaled(x))
         return out

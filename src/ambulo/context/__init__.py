@@ -1,0 +1,151 @@
+"""Decisions across windows: how long activities last, and how the wearer holds the sensor.
+
+A window is decided by itself first. What came before it, and offline what comes after it, then
+speaks too: an activity lasts for a while (a hidden Markov model, Rabiner 1989), and gravity now
+against gravity while the same wearer walked tells sitting from standing wherever the sensor hangs
+(`ambulo.context.reference`). What is causal looks back only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.context.reference import Reference
+from ambulo.errors import RecognizerError
+
+Array = npt.NDArray[Any]
+
+MODES = ("none", "causal", "offline")
+"""What may speak for a window's activity: itself; the past too; the whole recording."""
+DOUBT = 0.01
+"""The share of windows that no training person's were like: their decision means nothing."""
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Context:
+    """How long each activity lasts, which may follow which, and how much a window counts.
+
+    Windows are `step` seconds apart. `seconds` `(activities,)` are mean durations of bouts,
+    `follows` `(activities, activities)` the probabilities of what comes after an activity ends,
+    zero on the diagonal, and `prior` the shares of activities that the windows' own probabilities
+    were learnt with. Windows overlap and neighbours resemble each other, so that each counts
+    `weight` times an independent observation.
+    """
+
+    activities: tuple[str, ...]
+    step: float
+    seconds: tuple[float, ...]
+    follows: tuple[tuple[float, ...], ...]
+    prior: tuple[float, ...]
+    weight: float = 0.5
+    reference: Reference | None = None
+
+    @property
+    def transitions(self) -> Array:
+        """Probabilities `(from, to)` of the activity one window later."""
+        leave = 1 - np.exp(-self.step / np.asarray(self.seconds))
+        return np.asarray(np.diag(1 - leave) + leave[:, None] * np.asarray(self.follows))
+
+    def decide(
+        self,
+        probabilities: Array,
+        seconds: Array,
+        mode: str = "offline",
+        *,
+        gravity: Array | None = None,
+        lag: int = 0,
+    ) -> Array:
+        """Probabilities `(n, activities)` given context, of one recording's windows in order.
+
+        `probabilities` are the windows' own, `seconds` `(n,)` says when each starts, and `gravity`
+        `(n, 3)` is each one's mean acceleration; without it the reference is silent. "causal" may
+        wait for `lag` further windows, which delays decisions by `lag · step` seconds. After a gap
+        in time any activity is as likely as another. Raises RecognizerError for an unknown mode.
+        """
+        if mode not in MODES:
+            raise RecognizerError(f"context must be one of {', '.join(MODES)}, got {mode!r}")
+        if mode == "none" or not len(probabilities):
+            return probabilities
+        likelihood = self.likelihood(probabilities, gravity, mode == "offline")
+        wait = lag if mode == "causal" else None
+        apart = np.flatnonzero(np.diff(seconds) > 1.5 * self.step) + 1
+        parts = [self._stretch(part, wait) for part in np.split(likelihood, apart)]
+        return np.concatenate(parts).astype(np.float32)
+
+    def likelihood(
+        self, probabilities: Array, gravity: Array | None = None, offline: bool = True
+    ) -> Array:
+        """How likely each activity makes each window `(n, activities)`, the likeliest being 1."""
+        sound = (1 - DOUBT) * np.asarray(probabilities, float) + DOUBT / len(self.activities)
+        if self.reference is not None and gravity is not None:
+            sound = self.reference.redistribute(sound, gravity, self.activities, self.step, offline)
+        logs = self.weight * np.log(sound / np.asarray(self.prior))
+        return np.asarray(np.exp(logs - logs.max(axis=1, keepdims=True)))
+
+    def _stretch(self, likelihood: Array, lag: int | None) -> Array:
+        """Filter windows that follow each other, then look `lag` windows ahead (None: to the end).
+
+        The forward-backward algorithm (Rabiner 1989, section III).
+        """
+        change, n = self.transitions, len(likelihood)
+        out = np.empty((n, len(self.activities)))
+        now = np.full(len(self.activities), 1 / len(self.activities))
+        for k, row in enumerate(likelihood):
+            now = (now @ change if k else now) * row
+            now = now / now.sum()
+            out[k] = now
+        back = np.ones(out.shape)
+        reach = n if lag is None else lag
+        if lag is None:
+            for k in range(n - 2, -1, -1):
+                back[k] = change @ (likelihood[k + 1] * back[k + 1])
+                back[k] /= back[k].sum()
+        else:  # one more window of foresight for all at once
+            for _ in range(min(reach, n - 1)):
+                back[:-1] = (likelihood[1:] * back[1:]) @ change.T
+                back[:-1] /= back[:-1].sum(axis=1, keepdims=True)
+        out *= back
+        return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+    def viterbi(self, likelihood: Array) -> Array:
+        """The likeliest sequence of activities `(n,)` of windows without a gap (Viterbi 1967)."""
+        logs, change = np.log(np.maximum(likelihood, TINY**2)), np.log(self.transitions)
+        came = np.zeros(logs.shape, np.int64)
+        best = logs[0]
+        for k in range(1, len(logs)):
+            ways = best[:, None] + change
+            came[k] = ways.argmax(axis=0)
+            best = ways.max(axis=0) + logs[k]
+        path = [int(best.argmax())]
+        for row in came[:0:-1]:
+            path.append(int(row[path[-1]]))
+        return np.array(path[::-1])
+
+    def like(self, other: Context) -> Context:
+        """What `other` learnt, with the weights of this one."""
+        reference = other.reference
+        if reference is not None:
+            reference = replace(reference, weight=self.reference.weight) if self.reference else None
+        return replace(other, weight=self.weight, reference=reference)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Context:
+        """The inverse of `to_dict`."""
+        content = {key: _frozen(value) for key, value in content.items()}
+        if content.get("reference") is not None:
+            inner = {key: _frozen(value) for key, value in content["reference"].items()}
+            content["reference"] = Reference(**inner)
+        return cls(**content)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,105 @@
+"""Learning context from the labelled windows of training people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.context import TINY, Context
+from ambulo.context.reference import EDGES, Reference, counted
+from ambulo.context.windows import decide, gravity_axes, mean_acceleration, positions
+from ambulo.windows import Windows
+
+Array = npt.NDArray[Any]
+
+GAITS = ("walking", "walking-upstairs", "walking-downstairs", "upstairs", "downstairs", "stairs")
+"""Activities in which people are upright and move on; the first one that a data set has shows the
+wearer's reference."""
+WEIGHTS = (0.15, 0.3, 0.5, 0.75, 1.0)
+"""What a window's own evidence may count, to choose from."""
+ANGLES = (0.0, 0.3, 1.0, 2.0)
+"""What a window's angle against the reference may count, to choose from."""
+QUIET = 1.0
+"""Below this deviation of the acceleration in m/s², the median of windows, an activity is still."""
+
+
+def learn(windows: Windows, *, order: float = 0.0) -> Context:
+    """Durations, changes and reference angles from labelled windows in their recordings.
+
+    `order` is the share of the counted changes in what follows what; the rest is even, for the
+    order of activities is often the script of a study. Nothing is impossible.
+    """
+    n, step = len(windows.activities), _step(windows)
+    held, bouts, changes = np.zeros(n), np.zeros(n), np.zeros((n, n))
+    angles = np.zeros((n, len(EDGES)))
+    gait = next((name for name in GAITS if name in windows.activities), None)
+    for recording in (windows[index] for index in positions(windows)):
+        labels = recording.labels
+        known = labels[labels >= 0].astype(int)
+        apart = np.diff(recording.seconds, prepend=-1e9) > 1.5 * step
+        first = (np.diff(labels, prepend=-9) != 0) | apart
+        np.add.at(held, known, 1)
+        np.add.at(bouts, labels[first & (labels >= 0)].astype(int), 1)
+        np.add.at(changes, (known[:-1], known[1:]), 1)
+        gravity = mean_acceleration(recording)
+        if gait is not None and gravity is not None:
+            walking = labels == windows.activities.index(gait)
+            angles += counted(labels, gravity, walking, n)
+    even = (1 - np.eye(n)) / max(n - 1, 1)
+    np.fill_diagonal(changes, 0)
+    follows = order * _shares(changes + even) + (1 - order) * even
+    reference = None
+    if angles.any() and gait is not None:
+        logs = np.log(_shares(angles + 0.5 / len(EDGES)))
+        reference = Reference((gait,), still(windows), tuple(tuple(row) for row in logs.tolist()))
+    return Context(
+        activities=windows.activities,
+        step=step,
+        seconds=tuple(((held + 1) * step / np.maximum(bouts, 1)).tolist()),
+        follows=tuple(tuple(row) for row in follows.tolist()),
+        prior=tuple(_shares(held[None] + 1)[0].tolist()),
+        reference=reference,
+    )
+
+
+def weigh(context: Context, windows: Windows, probabilities: Array) -> Context:
+    """The context with the weights that suit people kept aside from training best.
+
+    `probabilities` `(windows, activities)` are the windows' own; the weights with the least
+    log-loss of the decisions are taken.
+    """
+    best, least = context, np.inf
+    for weight in WEIGHTS:
+        for angles in ANGLES if context.reference else (0.0,):
+            tried = replace(context, weight=weight)
+            if context.reference:
+                tried = replace(tried, reference=replace(context.reference, weight=angles))
+            decided = decide(tried, windows, probabilities)
+            rows = np.flatnonzero(windows.labels >= 0)
+            right = decided[rows, windows.labels[rows]]
+            loss = -np.log(np.maximum(right, TINY)).mean() if len(rows) else np.inf
+            if loss < least - 1e-9:
+                best, least = tried, float(loss)
+    return best
+
+
+def still(windows: Windows) -> tuple[str, ...]:
+    """The activities in which the accelerometer hardly moves."""
+    axes = gravity_axes(windows.channels)
+    moves = windows.values[:, :, axes].std(axis=1).max(axis=1)
+    return tuple(
+        name
+        for code, name in enumerate(windows.activities)
+        if (mine := moves[windows.labels == code]).size and np.median(mine) < QUIET
+    )
+
+
+def _step(windows: Windows) -> float:
+    return windows.windowing.samples(windows.rate)[1] / windows.rate
+
+
+def _shares(counts: Array) -> Array:
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), TINY))

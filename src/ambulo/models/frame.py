@@ -1,0 +1,36 @@
+"""The signal against gravity, so that a turned sensor looks alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+SMALL = 1e-6
+
+
+class Frame(nn.Module):
+    """Each three-axis sensor's part along gravity, its part across, and its length.
+
+    Gravity is the mean of a window's acceleration (Mizell 2003), so that this is a step inside one
+    window. `sensors` pairs each sensor's axes with those of the accelerometer in its housing.
+    """
+
+    def __init__(
+        self, channels: int, sensors: list[tuple[list[int], list[int]]], kind: str
+    ) -> None:
+        super().__init__()
+        self.sensors, self.kept = sensors, kind == "both"
+        self.channels = 3 * len(sensors) + (channels if self.kept else 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to as many windows of `self.channels` channels."""
+        parts = [x] if self.kept else []
+        for axes, gravity in self.sensors:
+            down = x[:, :, gravity].mean(1)
+            down = down / (down.square().sum(1, keepdim=True) + SMALL).sqrt()
+            signal = x[:, :, axes]
+            along = (signal * down[:, None]).sum(-1)
+            squares = signal.square().sum(-1)
+            across = (squares - along.square()).clamp_min(SMALL).sqrt()
+            parts.append(torch.stack([along, across, (squares + SMALL).sqrt()], dim=-1))
+        return torch.cat(parts, dim=-1)

@@ -1,0 +1,195 @@
+"""What windows tell about each other: durations, changes, and the wearer's own upright."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ambulo import Recognizer, evaluate, load_dataset, train
+from ambulo.context import Context
+from ambulo.context.learning import learn, weigh
+from ambulo.context.reference import Reference, Upright, follow
+from ambulo.context.windows import decide, in_other_order, positions
+from ambulo.errors import EvaluationError, RecognizerError
+from ambulo.windows import Windows
+
+ABC = ("sitting", "standing", "walking")
+
+
+def context(**changes: object) -> Context:
+    even = ((0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0))
+    start = Context(ABC, 1.0, (20.0, 20.0, 20.0), even, (1 / 3, 1 / 3, 1 / 3), weight=1.0)
+    return replace(start, **changes)  # type: ignore[arg-type]
+
+
+def by_hand(c: Context, likelihood: np.ndarray) -> np.ndarray:
+    """Posteriors by going through every possible sequence."""
+    n, k = likelihood.shape
+    out = np.zeros((n, k))
+    for code in range(k**n):
+        path = [(code // k**t) % k for t in range(n)]
+        p = likelihood[0, path[0]] / k
+        for t in range(1, n):
+            p *= c.transitions[path[t - 1], path[t]] * likelihood[t, path[t]]
+        for t in range(n):
+            out[t, path[t]] += p
+    return out / out.sum(axis=1, keepdims=True)
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 6))
+@settings(deadline=None, max_examples=30)
+def test_smoothing_is_what_all_sequences_together_say(seed: int, n: int) -> None:
+    rng, c = np.random.default_rng(seed), context()
+    p = rng.dirichlet(np.ones(3), n).astype(np.float32)
+    likelihood = c.likelihood(p)
+    offline = c.decide(p, np.arange(n))
+    assert offline == pytest.approx(by_hand(c, likelihood), abs=1e-5)
+    causal = c.decide(p, np.arange(n), "causal")
+    for t in range(n):  # what comes later is not heard
+        assert causal[t] == pytest.approx(by_hand(c, likelihood[: t + 1])[t], abs=1e-5)
+    later = c.decide(p, np.arange(n), "causal", lag=n)
+    assert later == pytest.approx(offline, abs=1e-5)
+
+
+@given(st.integers(0, 2**31 - 1))
+@settings(deadline=None, max_examples=20)
+def test_viterbi_finds_the_likeliest_sequence(seed: int) -> None:
+    c = context(seconds=(3.0, 5.0, 8.0))
+    likelihood = c.likelihood(np.random.default_rng(seed).dirichlet(np.ones(3) / 2, 5))
+
+    def logs(path: list[int]) -> float:
+        steps = sum(np.log(c.transitions[a, b]) for a, b in zip(path, path[1:], strict=False))
+        return float(np.log(likelihood[range(5), path]).sum() + steps)
+
+    every = [[(code // 3**t) % 3 for t in range(5)] for code in range(3**5)]
+    assert logs(list(c.viterbi(likelihood))) == pytest.approx(max(map(logs, every)))
+
+
+def test_one_odd_window_is_outvoted_but_not_across_a_gap() -> None:
+    p = np.full((9, 3), 0.1, np.float32)
+    p[:, 0] = 0.8
+    p[4] = 0.3, 0.6, 0.1
+    c, seconds = context(), np.arange(9.0)
+    assert list(c.decide(p, seconds).argmax(1)) == [0] * 9
+    alone = np.where(np.arange(9) >= 4, seconds + 100, seconds)
+    alone[5:] += 100
+    assert c.decide(p, alone).argmax(1)[4] == 1
+
+
+def test_nothing_is_impossible_and_unknown_modes_are_named() -> None:
+    p = np.zeros((5, 3), np.float32)
+    p[:, 2] = 1
+    assert (context().decide(p, np.arange(5)) > 0).all()
+    with pytest.raises(RecognizerError, match="none, causal, offline"):
+        context().decide(p, np.arange(5), "later")
+
+
+def turned(degrees: float) -> np.ndarray:
+    a = np.deg2rad(degrees)
+    return 9.8 * np.array([np.cos(a), np.sin(a), 0.0])
+
+
+def test_the_reference_is_learnt_from_walks_and_anew_when_the_sensor_slips() -> None:
+    upright = Upright(Reference(("walking",), (), ()), step=1.0)
+    assert np.isnan(upright.push(turned(90), False)).all()
+    assert np.isnan(upright.push(turned(90), True)).all()  # one window is no walk
+    upright.push(turned(90), False)
+    for _ in range(10):
+        up = upright.push(turned(5), True)
+    assert up == pytest.approx(turned(5) / 9.8)
+    assert upright.push(turned(90), False) == pytest.approx(up)
+    for _ in range(4):
+        up = upright.push(turned(60), True)
+    assert up == pytest.approx(turned(60) / 9.8, abs=0.02)
+
+
+def test_the_angle_tells_sitting_from_standing_however_the_phone_hangs() -> None:
+    """A wearer whose phone hangs by 30 degrees looks as if sitting while standing."""
+    table = np.full((3, 13), -4.0)
+    table[0, 5:9], table[1, :3], table[2, :3] = -0.7, -0.7, -0.7
+    reference = Reference(("walking",), ("sitting", "standing"), tuple(map(tuple, table.tolist())))
+    p = np.array([[0.6, 0.4, 0.0]] * 6 + [[0.0, 0.0, 1.0]] * 6 + [[0.6, 0.4, 0.0]] * 6, np.float32)
+    gravity = np.stack([turned(30)] * 12 + [turned(75)] * 6)
+    c = context(reference=replace(reference, weight=1.0))
+    offline = c.decide(p, np.arange(18), gravity=gravity).argmax(1)
+    assert list(offline) == [1] * 6 + [2] * 6 + [0] * 6
+    causal = c.decide(p, np.arange(18), "causal", gravity=gravity).argmax(1)
+    assert list(causal[:6]) == [0] * 6  # no walk was seen yet: the window's own decision stands
+    assert list(causal[6:]) == [2] * 6 + [0] * 6
+
+
+def test_following_in_one_go_or_window_by_window() -> None:
+    rng = np.random.default_rng(0)
+    gravity, walking = rng.normal(size=(40, 3)), rng.random(40) > 0.3
+    reference = Reference(("walking",), (), ())
+    upright = Upright(reference, 1.0)
+    one_by_one = [upright.push(g, bool(w)) for g, w in zip(gravity, walking, strict=True)]
+    np.testing.assert_array_equal(follow(gravity, walking, reference, 1.0), one_by_one)
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Windows:
+    return load_dataset("synthetic").windows(keep="all")
+
+
+def test_durations_and_still_activities_come_from_training_people(recorded: Windows) -> None:
+    c = learn(recorded)
+    assert Context.from_dict(json.loads(json.dumps(c.to_dict()))) == c
+    assert np.asarray(c.follows).sum(axis=1) == pytest.approx(1)
+    assert c.reference is not None
+    assert set(c.reference.still) == {"sitting", "standing", "laying"}
+    bouts = [np.flatnonzero(np.diff(recorded.labels[i])).size for i in positions(recorded)]
+    assert sum(bouts) > 0 and min(c.seconds) > c.step
+
+
+def test_a_window_counts_as_much_as_held_out_people_say(recorded: Windows) -> None:
+    rng, n = np.random.default_rng(0), len(recorded.activities)
+    truth = np.eye(n)[np.maximum(recorded.labels, 0)]
+    own = 0.3 * truth + 0.7 * rng.dirichlet(np.ones(n), len(truth))
+    c = weigh(learn(recorded), recorded, own)
+    rows = recorded.labels >= 0
+
+    def right(p: np.ndarray) -> float:
+        return float((p.argmax(1) == recorded.labels)[rows].mean())
+
+    assert right(decide(c, recorded, own)) > right(own)
+    assert right(decide(c, recorded, own, "causal")) > right(own)
+
+
+def test_another_order_moves_bouts_and_nothing_else(recorded: Windows) -> None:
+    other = in_other_order(recorded, seed=1)
+    assert (other.values is recorded.values) and not (other.seconds == recorded.seconds).all()
+    for index in positions(recorded):
+        labels = recorded.labels[index]
+        again = other.labels[index[np.argsort(other.seconds[index])]]
+        assert sorted(labels) == sorted(again)
+        assert abs(np.diff(labels).astype(bool).sum() - np.diff(again).astype(bool).sum()) < 30
+
+
+def test_context_changes_decisions_and_is_named_in_an_evaluation(recorded: Windows) -> None:
+    people = recorded.people
+    windows = recorded.of(people[:4])
+    scores = {
+        mode: evaluate("features", windows, protocol=f"people:{people[0]}", context=mode)
+        for mode in ("none", "causal", "offline")
+    }
+    assert [s.to_dict()["context"] for s in scores.values()] == ["none", "causal", "offline"]
+    heard = [s.probabilities for s in scores.values()]
+    assert all(p is not None and not np.array_equal(p, heard[0]) for p in heard[1:])
+    assert len({s.windows["test"] for s in scores.values()}) == 1  # the same windows are scored
+    with pytest.raises(EvaluationError, match="context must be"):
+        evaluate("features", windows, context="all")
+
+
+def test_a_recognizer_carries_its_context(recorded: Windows, tmp_path: object) -> None:
+    trained = train("features", recorded.of(recorded.people[:3]))
+    again = Recognizer.load(trained.save(f"{tmp_path}/r.ambulo"))
+    assert again.context == trained.context is not None
+    unseen = load_dataset("synthetic").recordings[-1]
+    assert again.predict(unseen) == trained.predict(unseen)
+    assert len(again.predict(unseen)) <= len(again.predict(unseen, context="none"))
