@@ -201,6 +201,18 @@ def test_turning_around_keeps_what_is_along_the_wearers_vertical(synthetic: Wind
     assert not torch.allclose(turned, x, atol=0.1)
 
 
+def test_the_vertical_is_where_gravity_is_felt(synthetic: Windows) -> None:
+    names = tuple(name.replace("gyro", "body_acc") for name in synthetic.channels)
+    swapped = replace(
+        synthetic,
+        values=synthetic.values[:, :, [3, 4, 5, 0, 1, 2]],
+        channels=(*names[3:], *names[:3]),
+    )
+    turning, same = (Turning.of(w, Options(around=60)) for w in (synthetic, swapped))
+    assert turning is not None and same is not None
+    np.testing.assert_allclose(turning.housings[0][0], same.housings[0][0])
+
+
 def test_the_frame_of_gravity_does_not_see_a_turned_sensor(synthetic: Windows) -> None:
     frame = Frame(6, housings(synthetic.channels), "gravity")
     turning = Turning.of(synthetic, Options(rotate=60))

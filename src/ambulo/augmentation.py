@@ -64,7 +64,8 @@ class Turning:
 
 def _vertical(windows: Windows, axes: list[list[int]]) -> Array:
     """The wearer's vertical `(3,)` at a placement: the mean acceleration while upright."""
-    acc = next((t for t in axes if windows.channels[t[0]].endswith("acc_x")), axes[0])
+    names = [windows.channels[triad[0]].rpartition(".")[2] for triad in axes]
+    acc = axes[names.index("acc_x")] if "acc_x" in names else axes[0]
     codes = [code for code, name in enumerate(windows.activities) if name in GAITS]
     upright = np.isin(windows.labels, codes) if codes else np.ones(len(windows), bool)
     means = windows.values[:, :, acc].mean(axis=1)[upright].astype(float)

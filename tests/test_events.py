@@ -1,0 +1,88 @@
+"""Timelines compared as events, against a second implementation that looks at moments."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytest import approx
+
+from ambulo.events import Event, compare_events, mean_precision
+
+
+def line(text: str) -> list[Event]:
+    """Events of a line of letters, one a second; '.' is nothing."""
+    return [Event(t, t + 1, letter) for t, letter in enumerate(text) if letter != "."]
+
+
+def runs(text: str, letter: str) -> list[set[int]]:
+    out: list[set[int]] = []
+    for t, found in enumerate(text):
+        if found == letter:
+            if t and text[t - 1] == letter:
+                out[-1].add(t)
+            else:
+                out.append({t})
+    return out
+
+
+def by_moments(true: str, found: str) -> dict[str, float]:
+    """The same counts, from sets of seconds."""
+    a, b = runs(true, "w"), runs(found, "w")
+    out = dict.fromkeys(
+        "correct deleted fragmented merged fragmented_and_merged inserted".split(), 0.0
+    )
+    for event in a:
+        met = [other for other in b if event & other]
+        several = any(sum(1 for e in a if e & other) > 1 for other in met)
+        kind = {
+            (False, False): "correct",
+            (True, False): "fragmented",
+            (False, True): "merged",
+            (True, True): "fragmented_and_merged",
+        }[len(met) > 1, several]
+        out["deleted" if not met else kind] += 1
+    every = set().union(*a) if a else set()
+    seen = set().union(*b) if b else set()
+    out["inserted"] = sum(1 for other in b if not other & every)
+    out["overfill"] = sum(len(other - every) for other in b if other & every)
+    out["underfill"] = sum(len(event - seen) for event in a if event & seen)
+    return out
+
+
+@given(st.text("w.r", min_size=1, max_size=25), st.text("w.r", min_size=1, max_size=25))
+@settings(max_examples=300)
+def test_counts_agree_with_a_second_implementation(true: str, found: str) -> None:
+    scores = compare_events([(line(true), line(found))], ["w"])["w"]
+    expected = by_moments(true, found)
+    assert {name: getattr(scores, name) for name in expected} == approx(expected)
+    kinds = ("correct", "deleted", "fragmented", "merged", "fragmented_and_merged")
+    assert sum(getattr(scores, name) for name in kinds) == scores.true
+
+
+def test_latency_is_the_wait_for_the_first_right_decision() -> None:
+    scores = compare_events([(line("..wwwwww..ww"), line("....wwww...."))], ["w"])["w"]
+    assert (scores.latency, scores.deleted) == (2.0, 1)
+
+
+def test_average_precision_rewards_the_sure_and_right() -> None:
+    true = [Event(0, 10, "w"), Event(20, 30, "w")]
+    right = [Event(0, 10, "w", 0.9), Event(21, 30, "w", 0.8)]
+    extra = Event(40, 50, "w", 0.7)
+    for found, expected in (
+        (right, 1.0),
+        ([*right, extra], 1.0),  # a doubtful invention comes last
+        ([*right, extra._replace(confidence=0.99)], 2 / 3),
+        (right[:1], 0.5),
+        ([], 0.0),
+    ):
+        scores = compare_events([(true, found)], ["w"], (0.5,))
+        assert mean_precision(scores, 0.5) == approx(expected)
+    assert mean_precision(compare_events([(true, right)], ["w"], (0.95,)), 0.95) == approx(0.5)
+    assert mean_precision(compare_events([([], right)], ["w"]), 0.5) is None
+
+
+def test_an_event_counts_once_however_often_it_is_found() -> None:
+    true = [Event(0, 10, "w")]
+    found = [Event(0, 6, "w", 0.9), Event(6.5, 10, "w", 0.8)]
+    scores = compare_events([(true, found)], ["w"], (0.3,))["w"]
+    assert (scores.fragmented, scores.precision[0.3], scores.underfill) == (1, 1.0, approx(0.5))
