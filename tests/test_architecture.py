@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "ambulo"
 
 LEVELS: list[set[str]] = [
-    {"errors", "signals", "timeline", "progress", "processes", "checkpoint", "models"},
+    {"errors", "signals", "timeline", "events", "progress", "processes", "checkpoint", "models"},
     {"recording"},
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
@@ -20,14 +20,24 @@ LEVELS: list[set[str]] = [
     {"closed_form", "imbalance", "importance", "state"},
     {"training", "scores"},
     {"evaluation"},
-    {"reproduction", "comparison"},
+    {"reproduction", "comparison", "tuning"},
     {"report"},
     {"cli"},
 ]
 """A module may import from the levels above its own in this list, and a package from itself."""
 
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
-HEAVY = ("torch", "ray", "fastapi", "matplotlib", "jinja2", "sklearn", "pandas", "scipy.signal")
+HEAVY = (
+    "torch",
+    "ray",
+    "fastapi",
+    "matplotlib",
+    "jinja2",
+    "sklearn",
+    "optuna",
+    "pandas",
+    "scipy.signal",
+)
 
 
 def rooms() -> list[Path]:

@@ -187,7 +187,8 @@ def test_context_changes_decisions_and_is_named_in_an_evaluation(recorded: Windo
 
 
 def test_a_recognizer_carries_its_context(recorded: Windows, tmp_path: object) -> None:
-    trained = train("features", recorded.of(recorded.people[:3]))
+    trained = train("features", recorded.of(recorded.people[:3]), frame="both", around=20)
+    assert trained.network["frame"] == "both"
     again = Recognizer.load(trained.save(f"{tmp_path}/r.ambulo"))
     assert again.context == trained.context is not None
     unseen = load_dataset("synthetic").recordings[-1]

@@ -79,7 +79,7 @@ def evaluate(
             if report:
                 report(row)
 
-        done = dict(run(_one, shared, jobs, workers, tell))
+        done = dict(run(train_and_test, shared, jobs, workers, tell))
     outcomes = [done[k] for k in range(len(jobs))]
     first = outcomes[: len(plan)]
     return Evaluation(
@@ -250,7 +250,7 @@ class Outcome:
     attention: Array | None = None
 
 
-def _one(shared: Shared, job: Job, report: Tell) -> Outcome:
+def train_and_test(shared: Shared, job: Job, report: Tell) -> Outcome:
     """Train on a fold's training people, and decide on each window of its test people."""
     model, windows, options = shared
     training, test = (windows[positions] for positions in job.fold.split(windows))

@@ -75,6 +75,7 @@ class Recognizer:
                 "model": name,
                 "length": windows.length,
                 "sizes": sizes,
+                "frame": getattr(getattr(network, "frame", None), "kind", "sensor"),
                 "batch": getattr(getattr(network, "network", network), "batch", _BATCH),
             },
             tensors=state,

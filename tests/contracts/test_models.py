@@ -23,6 +23,7 @@ PARAMETERS = {
     "cnn-lstm-attention": 117_926,
     "rocket": 29_742,
     "features": 1_806,
+    "best": 16_422,
 }
 """Trainable parameters for 9 channels, 128 samples, 6 classes."""
 

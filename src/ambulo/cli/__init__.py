@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import audit, compare, data, recognize, reproduce, score
+from ambulo.cli import audit, compare, data, recognize, reproduce, score, tune
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for command in (
     reproduce.reproduce,
     compare.ablate,
     compare.compare,
+    tune.tune,
     recognize.predict,
     recognize.describe,
 ):

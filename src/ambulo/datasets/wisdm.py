@@ -32,7 +32,10 @@ INFO = DatasetInfo(
         },
     },
     windowing=Windowing(seconds=3.0, overlap=0.5, rate=RATE),
-    training={"epochs": 3},
+    training={
+        "epochs": 3,
+        "best": {"frame": "both", "rotate": 20.0, "around": 60.0, "copies": 2},
+    },
     size="1,098,208 rows, 15 h, 11 MB tar.gz",
     terms="keep the authors' readme.txt with the data; cite",
     citation="Kwapisz, Weiss, Moore: Activity recognition using cell phone accelerometers. "

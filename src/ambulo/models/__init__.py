@@ -21,6 +21,7 @@ MODELS = {
     "cnn-lstm-attention": "convolutional:CNNLSTMAttention",
     "rocket": "rocket:Rocket",
     "features": "handmade:Handmade",
+    "best": "best:Best",
 }
 """Every model: its name, and the file and class that it is."""
 

@@ -32,7 +32,7 @@ class Best(nn.Module):
         length: int,
         classes: int,
         *,
-        features: int = 5000,
+        features: int = 2500,
         share: float = 0.2,
     ) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ class Frame(nn.Module):
         self, channels: int, sensors: list[tuple[list[int], list[int]]], kind: str
     ) -> None:
         super().__init__()
-        self.sensors, self.kept = sensors, kind == "both"
+        self.kind, self.sensors, self.kept = kind, sensors, kind == "both"
         self.channels = 3 * len(sensors) + (channels if self.kept else 0)
 
     def forward(self, x: Tensor) -> Tensor:

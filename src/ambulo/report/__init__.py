@@ -11,7 +11,13 @@ from ambulo.report.evaluation import sections, write_evaluation
 from ambulo.report.examples import attention, example, signals
 from ambulo.report.figures import confusion, curves, importance, people, reliability, save
 from ambulo.report.page import Facts, Picture, Section, Table, Verbatim, write_page
-from ambulo.report.side_by_side import comparison, reproductions, walk, write_reproductions
+from ambulo.report.side_by_side import (
+    comparison,
+    reproductions,
+    trials_of,
+    walk,
+    write_reproductions,
+)
 
 __all__ = [
     "Facts",
@@ -31,6 +37,7 @@ __all__ = [
     "save",
     "sections",
     "signals",
+    "trials_of",
     "walk",
     "write_evaluation",
     "write_page",

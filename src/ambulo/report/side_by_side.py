@@ -11,6 +11,7 @@ from ambulo.report.figures import WIDTH, figure, label
 from ambulo.report.insight import percent
 from ambulo.report.page import Part, Picture, Section, Table, write_page
 from ambulo.reproduction import Reproduction, Stage
+from ambulo.tuning import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +39,25 @@ def comparison(found: Comparison) -> Figure:
     axes.set_ylim(len(found.evaluations) - 0.4, -0.6)
     axes.set_xlabel("accuracy, %: mean, 95 % interval over people, and each person")
     axes.spines[["top", "right"]].set_visible(False)
+    return picture
+
+
+def trials_of(found: Tuning) -> Figure:
+    """Every trial's macro-F1 by each option searched; hollow ones were given up early."""
+    names = list(found.space)
+    picture = figure(WIDTH, 0.6 + 1.5 * len(names))
+    panels = picture.subplots(len(names), 1, sharey=True, squeeze=False)[:, 0]
+    tried = [trial for search in found.searches for trial in search.trials]
+    for axes, name in zip(panels, names, strict=True):
+        places = {str(value): place for place, value in enumerate(found.space[name])}
+        for trial in tried:
+            face = "none" if trial.pruned else "C0"
+            at = places[str(trial.options[name])]
+            axes.plot(at, 100 * trial.mean, "o", color="C0", mfc=face, alpha=0.6, ms=5)
+        axes.set_xticks(range(len(places)), list(places))
+        axes.set_title(name, fontsize=9, loc="left")
+        axes.set_ylabel("macro-F1, %")
+        axes.spines[["top", "right"]].set_visible(False)
     return picture
 
 

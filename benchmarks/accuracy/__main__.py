@@ -1,0 +1,223 @@
+"""Ambulo and its peers on the same folds, side by side.
+
+    python -m benchmarks.accuracy hapt-3s --models best,rocket,minirocket,forest --seeds 1
+
+Every result is kept by (specification, fold, seed) in `--cache`, so that a run that broke off goes
+on, and a second run only prints. Peers of aeon need `pip install aeon`. Each look at test people
+goes into LEDGER.md, by hand, with what was decided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ambulo.context.learning import learn, weigh
+from ambulo.context.windows import decide, in_other_order
+from ambulo.datasets import load_dataset
+from ambulo.models import MODELS
+from ambulo.options import make_options
+from ambulo.protocols import Fold, folds
+from ambulo.recognizer import softmax
+from ambulo.timeline import write_whole
+from ambulo.training import fit, predict_logits, to_device
+from ambulo.windows import Windows
+from benchmarks.accuracy.peers import NETWORKS, OTHERS
+
+SUITES: dict[str, dict[str, Any]] = {
+    "uci-har": {"data": "uci-har", "protocol": "official"},
+    "hapt-3s": {"data": "hapt", "protocol": "groups:10", "cut": {"seconds": 3.0}},
+    "wisdm": {"data": "wisdm", "protocol": "groups:10"},
+    "mhealth": {
+        "data": "mhealth",
+        "protocol": "loso",
+        "cut": {"seconds": 2.0, "channels": "ankle+arm"},
+    },
+    **{
+        f"wisdm-2019-{device}-{group}": {
+            "data": "wisdm-2019",
+            "protocol": "groups:10",
+            "load": {"device": device, "activities": group},
+        }
+        for device in ("phone", "watch")
+        for group in ("five", "eighteen")
+    },
+}
+"""What is measured: a data set, how it is cut, and how its people are split."""
+CONTEXTS = ("none", "causal", "causal shuffled", "offline", "offline shuffled")
+"""What speaks for a window; shuffled: each test recording's bouts in random order."""
+
+
+def windows_of(suite: dict[str, Any]) -> Windows:
+    """All windows of a suite, unlabelled ones too."""
+    dataset = load_dataset(suite["data"], **suite.get("load", {}))
+    if dataset.fixed is not None:
+        return dataset.windows(**suite.get("cut", {}))
+    return dataset.windows(keep="all", **suite.get("cut", {}))
+
+
+def one(model: str, windows: Windows, fold: Fold, seed: int) -> dict[str, Any]:
+    """Train on a fold's training people, and decide on every window of its test people."""
+    train, test = (windows[index] for index in fold.split(windows))
+    start = time.perf_counter()
+    if model in OTHERS:
+        decide_on, parameters = OTHERS[model](train.labelled(), seed)
+        seconds, start = time.perf_counter() - start, time.perf_counter()
+        found = np.asarray(decide_on(test.values))
+        spent = time.perf_counter() - start
+        sure = found.ndim == 2
+        if not sure:
+            found = np.eye(len(test.activities))[found.astype(int)]
+        out = {"none": found.astype(np.float32)}
+    else:
+        out, parameters, seconds, spent = network(model, train, test, seed)
+        sure = True
+    return {
+        "decisions": out,
+        "parameters": parameters,
+        "train_s": seconds,
+        "window_ms": 1000 * spent / max(len(test), 1),
+        "sure": sure,
+    }
+
+
+def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, int, float, float]:
+    """Probabilities by context, parameters, seconds of training and of prediction."""
+    start = time.perf_counter()
+    options = make_options({}, train, model)
+    fitted = fit(NETWORKS.get(model, model), train.labelled(), options, seed=seed, context=False)
+    seconds, start = time.perf_counter() - start, time.perf_counter()
+    own = _own(fitted, test)
+    spent = time.perf_counter() - start
+    out = {"none": own}
+    if (train.labels < 0).any() or (test.labels < 0).any():
+        held = np.isin(train.subjects, fitted.validation_people)
+        context = weigh(learn(train[~held]), train[held], _own(fitted, train[held]))
+        context = context.like(learn(train))
+        shuffled = in_other_order(test, seed)
+        for mode in ("causal", "offline"):
+            out[mode] = decide(context, test, own, mode)
+            out[f"{mode} shuffled"] = decide(context, shuffled, own, mode)
+    return out, sum(p.numel() for p in fitted.network.parameters()), seconds, spent
+
+
+def _own(fitted: Any, windows: Windows) -> Any:
+    x, _ = to_device(windows, next(fitted.network.parameters()).device)
+    logits = np.asarray(predict_logits(fitted.network, x).cpu())
+    return softmax(logits / np.float32(fitted.temperature))
+
+
+def kept(
+    cache: Path, name: str, model: str, windows: Windows, fold: Fold, seed: int
+) -> dict[str, Any]:
+    """A result from the cache, or made now and kept there."""
+    options = asdict(make_options({}, windows, model)) if model in MODELS else {}
+    text = json.dumps([name, model, windows.describe(), asdict(fold), seed, options], default=str)
+    path = cache / f"{name}-{model}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+    if not path.exists():
+        torch.manual_seed(seed)
+        made = one(model, windows, fold, seed)
+        arrays = {f"p {key}": value for key, value in made.pop("decisions").items()}
+        facts = np.array(json.dumps(made))
+        write_whole(path, lambda to: _save(to, {"facts": facts, **arrays}))
+        print(f"  {name} {model} {fold.name} seed {seed}: {made['train_s']:.0f} s", flush=True)
+    with np.load(path, allow_pickle=False) as found:
+        facts = json.loads(str(found["facts"]))
+        decisions = {key[2:]: found[key] for key in found.files if key.startswith("p ")}
+    return {**facts, "decisions": decisions}
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def macro_f1(truth: Any, decided: Any) -> float:
+    """F1 averaged over the activities that occur."""
+    scores = []
+    for activity in np.unique(truth):
+        both = ((truth == activity) & (decided == activity)).sum()
+        scores.append(2 * both / ((truth == activity).sum() + (decided == activity).sum()))
+    return float(np.mean(scores))
+
+
+def calibration_error(truth: Any, p: Any, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017)."""
+    sure, right = p.max(1), p.argmax(1) == truth
+    which = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    gaps = [
+        (which == k).sum() * abs(right[which == k].mean() - sure[which == k].mean())
+        for k in np.unique(which)
+    ]
+    return float(sum(gaps) / len(truth))
+
+
+def row(
+    cache: Path, name: str, model: str, windows: Windows, plan: list[Fold], seeds: range
+) -> None:
+    """A line of the table for each context."""
+    runs = [[kept(cache, name, model, windows, fold, seed) for fold in plan] for seed in seeds]
+    for mode in (mode for mode in CONTEXTS if mode in runs[0][0]["decisions"]):
+        accuracy, f1, f1_folds, errors, people = [], [], [], [], {}
+        for done in runs:
+            truth, found, who = [], [], []
+            for fold, result in zip(plan, done, strict=True):
+                test = windows[fold.split(windows)[1]]
+                scored = test.labels >= 0
+                truth.append(test.labels[scored])
+                found.append(result["decisions"][mode][scored])
+                who.append(test.subjects[scored])
+                f1_folds.append(macro_f1(truth[-1], found[-1].argmax(1)))
+            y, p, subjects = np.concatenate(truth), np.concatenate(found), np.concatenate(who)
+            right = p.argmax(1) == y
+            accuracy.append(right.mean())
+            f1.append(macro_f1(y, p.argmax(1)))
+            errors.append(calibration_error(y, p) if done[0]["sure"] else np.nan)
+            for person in np.unique(subjects):
+                people.setdefault(str(person), []).append(right[subjects == person].mean())
+        each = {person: float(np.mean(scores)) for person, scores in people.items()}
+        worst = min(each, key=lambda person: each[person])
+        flat = [result for done in runs for result in done]
+        print(
+            f"{name:<22}{model:<20}{mode:<17}{100 * np.mean(accuracy):>8.2f}"
+            f"{100 * np.std(accuracy):>6.2f}{np.mean(f1):>8.4f}{np.mean(f1_folds):>8.4f}"
+            f"{100 * each[worst]:>7.1f} ({worst}){100 * np.mean(errors):>7.2f}"
+            f"{flat[0]['parameters']:>10}{np.mean([r['train_s'] for r in flat]):>8.1f}"
+            f"{np.mean([r['window_ms'] for r in flat]):>9.3f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("suites", nargs="+", choices=[*SUITES, "all"])
+    asked.add_argument("--models", default="best,rocket,features,minirocket,hydra,forest,tinyhar")
+    asked.add_argument("--seeds", type=int, default=1)
+    asked.add_argument("--cache", type=Path, default=Path(".bench/accuracy"))
+    given = asked.parse_args()
+    known = [*MODELS, *NETWORKS, *OTHERS]
+    unknown = [model for model in given.models.split(",") if model not in known]
+    if unknown:
+        asked.error(f"no model {', '.join(unknown)}: choose from {', '.join(known)}")
+    print(
+        f"{'suite':<22}{'model':<20}{'context':<17}{'acc %':>8}{'± %':>6}{'F1':>8}{'F1/fold':>8}"
+        f"{'worst %':>12}{'ECE %':>7}{'params':>10}{'train s':>8}{'ms/window':>9}"
+    )
+    for name in SUITES if "all" in given.suites else given.suites:
+        suite = SUITES[name]
+        windows = windows_of(suite)
+        plan = folds(windows.labelled(), suite["protocol"])
+        for model in given.models.split(","):
+            row(given.cache, name, model, windows, plan, range(given.seeds))
+
+
+if __name__ == "__main__":
+    main()

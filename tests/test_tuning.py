@@ -1,0 +1,103 @@
+"""A search sees training people only, goes on where it broke off, and is scored once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ambulo import load_dataset
+from ambulo.errors import TrainingError
+from ambulo.report import save, trials_of
+from ambulo.tuning import Objective, Tuning, tune
+from ambulo.windows import Windows
+
+SPACE = {"rotate": [0.0, 10.0], "copies": [1, 2]}
+
+
+@pytest.fixture(scope="module")
+def tuned(synthetic: Windows, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuning, Path]:
+    study = tmp_path_factory.mktemp("tune") / "study.log"
+    who = f"people:{synthetic.people[0]}"
+    found = tune(
+        "features", synthetic, protocol=who, inner="loso", trials=3, space=SPACE, study=study
+    )
+    return found, study
+
+
+def test_the_choice_is_the_best_trial_and_meets_the_test_people_once(
+    tuned: tuple[Tuning, Path], synthetic: Windows
+) -> None:
+    (search,) = tuned[0].searches
+    whole = [trial for trial in search.trials if not trial.pruned]
+    assert search.chosen == max(whole, key=lambda trial: trial.mean).options
+    assert search.trials[0].options == {"rotate": 0.0, "copies": 1}
+    assert search.evaluation.people == (synthetic.people[0],)
+    assert search.evaluation.options["copies"] == search.chosen["copies"]
+
+
+def test_no_trial_sees_a_test_person(synthetic: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    call = Objective.__call__
+
+    def watched(self: Objective, trial: object) -> float:
+        seen.update(self.people)
+        return call(self, trial)
+
+    monkeypatch.setattr(Objective, "__call__", watched)
+    tested = synthetic.people[1]
+    tune("features", synthetic, protocol=f"people:{tested}", inner="loso", trials=1, space=SPACE)
+    assert seen == {*synthetic.people} - {tested}
+
+
+def test_a_search_goes_on_from_its_file(
+    tuned: tuple[Tuning, Path], synthetic: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, study = tuned
+    runs: list[int] = []
+    call = Objective.__call__
+    monkeypatch.setattr(
+        Objective, "__call__", lambda self, trial: runs.append(1) or call(self, trial)
+    )
+    again = tune(
+        "features",
+        synthetic,
+        protocol=found.protocol,
+        inner="loso",
+        trials=4,
+        space=SPACE,
+        study=study,
+    )
+    assert len(runs) == 1
+    assert again.searches[0].trials[:3] == found.searches[0].trials
+
+
+def test_windows_can_be_searched_where_there_are_recordings(tmp_path: Path) -> None:
+    dataset = load_dataset("synthetic")
+    found = tune(
+        "features",
+        dataset,
+        protocol="people:1",
+        inner="groups:2",
+        trials=2,
+        space={"seconds": [2.56, 4.0]},
+    )
+    (search,) = found.searches
+    lengths = {"2.56": 128, "4.0": 200}
+    data = search.evaluation.data["windowing"]
+    assert round(data["seconds"] * 50) == lengths[str(search.chosen["seconds"])]
+    assert save(trials_of(found), tmp_path / "tuned.png").stat().st_size > 5000
+    assert found.to_dict()["searches"][0]["trials"][0]["options"] == {"seconds": 2.56}
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ({"rotation": [1]}, "cannot search 'rotation': choose from epochs"),
+        ({"rotate": []}, "nothing to choose from for 'rotate'"),
+        ({"seconds": [2, 3]}, "cannot search 'seconds'"),
+    ],
+)
+def test_a_wrong_space_is_named(synthetic: Windows, space: dict[str, list[int]], says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        tune("features", synthetic, protocol="loso", space=space)
