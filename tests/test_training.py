@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ambulo import train
-from ambulo.augmentation import Turning
+from ambulo.augmentation import Variation
 from ambulo.errors import TrainingError
 from ambulo.imbalance import make_loss, order
 from ambulo.models import model_class
@@ -178,9 +178,9 @@ def test_a_solved_head_refuses_what_it_cannot_do(synthetic: Windows) -> None:
 
 def test_rotation_turns_all_sensors_alike_and_keeps_lengths(synthetic: Windows) -> None:
     x = torch.as_tensor(synthetic.values[:10])
-    turning = Turning.of(synthetic, Options(rotate=20, around=30))
-    assert turning is not None
-    turned = turning(x, torch.Generator().manual_seed(0))
+    variation = Variation.of(synthetic, Options(rotate=20, around=30))
+    assert variation is not None
+    turned = variation(x, torch.Generator().manual_seed(0))
     for triad in ([0, 1, 2], [3, 4, 5]):
         assert torch.allclose(
             turned[:, :, triad].norm(dim=2), x[:, :, triad].norm(dim=2), atol=1e-3
@@ -190,11 +190,11 @@ def test_rotation_turns_all_sensors_alike_and_keeps_lengths(synthetic: Windows) 
 
 
 def test_turning_around_keeps_what_is_along_the_wearers_vertical(synthetic: Windows) -> None:
-    turning = Turning.of(synthetic, Options(around=60))
-    assert turning is not None
-    (vertical, axes), *_ = turning.housings
+    variation = Variation.of(synthetic, Options(around=60))
+    assert variation is not None
+    (vertical, axes), *_ = variation.housings
     x = torch.as_tensor(synthetic.values[:10])
-    turned = turning(x, torch.Generator().manual_seed(0))
+    turned = variation(x, torch.Generator().manual_seed(0))
     up = torch.as_tensor(vertical, dtype=x.dtype)
     for triad in axes:
         assert torch.allclose(turned[:, :, triad] @ up, x[:, :, triad] @ up, atol=1e-3)
@@ -208,17 +208,30 @@ def test_the_vertical_is_where_gravity_is_felt(synthetic: Windows) -> None:
         values=synthetic.values[:, :, [3, 4, 5, 0, 1, 2]],
         channels=(*names[3:], *names[:3]),
     )
-    turning, same = (Turning.of(w, Options(around=60)) for w in (synthetic, swapped))
-    assert turning is not None and same is not None
-    np.testing.assert_allclose(turning.housings[0][0], same.housings[0][0])
+    variation, same = (Variation.of(w, Options(around=60)) for w in (synthetic, swapped))
+    assert variation is not None and same is not None
+    np.testing.assert_allclose(variation.housings[0][0], same.housings[0][0])
+
+
+def test_stretching_changes_the_pace_and_nothing_else(synthetic: Windows) -> None:
+    variation = Variation.of(synthetic, Options(stretch=0.2))
+    assert variation is not None
+    t = torch.arange(128) / 50
+    wave = torch.sin(2 * torch.pi * 2.0 * t)[None, :, None].repeat(200, 1, 6)
+    paced = variation(wave, torch.Generator().manual_seed(0))
+    peaks = torch.fft.rfft(paced[:, 16:112, 0], n=4096).abs().argmax(1) * 50 / 4096
+    assert 0.1 < (peaks / 2).log().std() < 0.3 and abs((peaks / 2).log().mean()) < 0.05
+    assert paced.abs().max() <= 1
+    still = torch.full((3, 128, 6), 9.8)
+    assert torch.allclose(variation(still), still)
 
 
 def test_the_frame_of_gravity_does_not_see_a_turned_sensor(synthetic: Windows) -> None:
     frame = Frame(6, housings(synthetic.channels), "gravity")
-    turning = Turning.of(synthetic, Options(rotate=60))
-    assert turning is not None
+    variation = Variation.of(synthetic, Options(rotate=60))
+    assert variation is not None
     x = torch.as_tensor(synthetic.values[:10])
-    turned = frame(turning(x, torch.Generator().manual_seed(0)))
+    turned = frame(variation(x, torch.Generator().manual_seed(0)))
     assert turned.shape == (10, x.shape[1], 6)
     assert torch.allclose(turned, frame(x), atol=2e-2)
 

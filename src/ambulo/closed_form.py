@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ambulo.augmentation import Turning
+from ambulo.augmentation import Variation
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options
 
@@ -99,7 +99,7 @@ def solve_head(
     training: Data,
     validation: Data,
     options: Options,
-    turning: Turning | None,
+    variation: Variation | None,
     weights: Tensor | None,
     generator: torch.Generator,
     tell: Callable[[], None],
@@ -115,7 +115,7 @@ def solve_head(
     model.prepare(network.scaled(x), generator)
     solver = SOLVERS[str(model.solver)](head.in_features, head.out_features)
     for copy in range(1 + _copies(options)):
-        _add(solver, network, training, turning if copy else None, weights, generator)
+        _add(solver, network, training, variation if copy else None, weights, generator)
         tell()
     if not len(validation[0]):
         strength = solver.strengths[1]
@@ -131,7 +131,7 @@ def solve_head(
     _put(head, solver.solve(strength))
     logits = head(features)
     for copy in range(1 + _copies(options)):
-        _add(solver, network, validation, turning if copy else None, weights, generator)
+        _add(solver, network, validation, variation if copy else None, weights, generator)
     _put(head, solver.solve(strength))
     return strength, (logits, labels)
 
@@ -142,19 +142,19 @@ def steps(solver: str, options: Options) -> int:
 
 
 def _copies(options: Options) -> int:
-    return options.copies if options.rotate or options.around else 0
+    return options.copies if options.varied else 0
 
 
 def _add(
     solver: Ridge | Logistic,
     network: Scaled,
     data: Data,
-    turning: Turning | None,
+    variation: Variation | None,
     weights: Tensor | None,
     generator: torch.Generator,
 ) -> None:
     for x, y in zip(*(torch.split(part, _BLOCK) for part in data), strict=True):
-        turned = turning(x, generator) if turning else x
+        turned = variation(x, generator) if variation else x
         each = torch.ones(len(y)) if weights is None else weights[y]
         solver.add(_features(network, turned), y, each)
 

@@ -48,10 +48,16 @@ class Options:
     average: float = 0.99
     rotate: float = 0.0
     around: float = 0.0
+    stretch: float = 0.0
     copies: int = 4
     device: str = "auto"
     precision: str = "auto"
     sizes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def varied(self) -> bool:
+        """Whether training windows are changed at random."""
+        return bool(self.rotate or self.around or self.stretch)
 
     def __post_init__(self) -> None:
         for name, item in Options.__dataclass_fields__.items():

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ambulo.augmentation import Turning
+from ambulo.augmentation import Variation
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
 from ambulo.context.learning import learn, weigh
@@ -141,14 +141,14 @@ def fit(
     key = _key(model, windows, options, seed)
     if checkpoint is not None:
         state.resume(Path(checkpoint), key)
-    turning = Turning.of(kept, options)
+    variation = Variation.of(kept, options)
     loss_of = make_loss(options.imbalance, training[1], len(windows.activities), options.smoothing)
     interrupted = False
     try:
         for epoch in range(len(state.history), options.epochs):
             if epoch - state.best_epoch > options.patience and len(held):
                 break
-            loss, accuracy = run_epoch(state, training, options, loss_of, turning)
+            loss, accuracy = run_epoch(state, training, options, loss_of, variation)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
                 row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
@@ -211,7 +211,7 @@ def _solve(
         if report:
             report(history[-1])
 
-    turning = Turning.of(kept, options)
+    variation = Variation.of(kept, options)
     if options.imbalance not in ("none", "weights"):
         raise TrainingError(
             f"the head of '{model}' is solved, which allows imbalance none or weights, "
@@ -221,7 +221,7 @@ def _solve(
     weights = None if alike else class_weights(training[1], len(kept.activities))
     generator = torch.Generator().manual_seed(seed)
     penalty, (logits, labels) = solve_head(
-        network, training, validation, options, turning, weights, generator, tell
+        network, training, validation, options, variation, weights, generator, tell
     )
     last = {"epoch": len(history) - 1, "penalty": penalty}
     if len(held):
@@ -235,7 +235,7 @@ def run_epoch(
     data: tuple[Tensor, Tensor],
     options: Options,
     loss_of: Loss,
-    turning: Turning | None,
+    variation: Variation | None,
 ) -> tuple[float, float]:
     """One pass over the training windows in random order: mean loss and accuracy."""
     x, y = data
@@ -244,8 +244,8 @@ def run_epoch(
     indices = order(options.imbalance, y, state.classes, state.generator)
     for index in _batches(indices, options.batch):
         values = x[index]
-        if turning:
-            values = turning(values, state.generator)
+        if variation:
+            values = variation(values, state.generator)
         with _precision(options, x.device):
             logits = state.network(values)
         loss = loss_of(logits.float(), y[index])
