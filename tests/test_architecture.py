@@ -12,7 +12,17 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "ambulo"
 
 LEVELS: list[set[str]] = [
-    {"errors", "signals", "timeline", "events", "progress", "processes", "checkpoint", "models"},
+    {
+        "errors",
+        "signals",
+        "timeline",
+        "events",
+        "conformal",
+        "progress",
+        "processes",
+        "checkpoint",
+        "models",
+    },
     {"recording"},
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},

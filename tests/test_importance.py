@@ -115,3 +115,5 @@ def test_calibration_error_is_the_gap(synthetic: Windows) -> None:
     # two windows at 0.9 with accuracy 0.5, one at 0.6 and one at 1.0 that are right
     assert calibration["ece"] == pytest.approx((2 * 0.4 + 0.4 + 0) / 4, abs=1e-6)
     assert [b["windows"] for b in calibration["bins"]] == [1, 2, 1]
+    proper = known.proper()
+    assert proper is not None and 0 < proper["brier"] < 2 and proper["log_loss"] > 0

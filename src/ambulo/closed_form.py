@@ -18,6 +18,7 @@ from ambulo.options import Options
 Array = npt.NDArray[Any]
 Data = tuple[Tensor, Tensor]
 _BLOCK = 512
+_PANEL = 640
 
 
 class Ridge:
@@ -30,25 +31,24 @@ class Ridge:
     """Penalties to choose from."""
 
     def __init__(self, features: int, classes: int) -> None:
-        self.gram = np.zeros((features + 1, features + 1), np.float32, order="F")
+        self.gram = torch.zeros(features + 1, features + 1)
         self.moment = torch.zeros(features + 1, classes)
 
     def add(self, z: Tensor, y: Tensor, weights: Tensor) -> None:
         """Take in features `(n, p)`, labels `(n,)` and weights `(n,)`."""
-        from scipy.linalg.blas import ssyrk
-
         root = weights.sqrt()[:, None]
         z = torch.cat([z, torch.ones(len(z), 1)], dim=1) * root
         target = 2.0 * F.one_hot(y, self.moment.shape[1]) - 1
-        # Only the upper half of a symmetric product is worked out; .T is how Fortran sees rows.
-        self.gram = ssyrk(1.0, z.numpy().T, beta=1.0, c=self.gram, overwrite_c=True)
+        for at in range(0, z.shape[1], _PANEL):  # the product is symmetric: its upper half will do
+            panel = slice(at, at + _PANEL)
+            self.gram[panel, at:].addmm_(z[:, panel].T, z[:, at:])
         self.moment.addmm_(z.T, target * root)
 
     def solve(self, strength: float) -> tuple[Array, Array]:
         """Weights `(classes, p)` and biases `(classes,)`; the bias is not penalised."""
         from scipy.linalg import solve
 
-        gram = self.gram.astype(np.float64)
+        gram = self.gram.double().numpy()
         gram[np.diag_indices(len(gram) - 1)] += strength
         solved = solve(
             gram, self.moment.double().numpy(), assume_a="pos", lower=False, overwrite_a=True

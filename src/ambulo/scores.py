@@ -156,6 +156,22 @@ class Evaluation:
         gaps = [b["windows"] * abs(b["accuracy"] - b["confidence"]) for b in bins]
         return {"ece": float(sum(gaps) / max(len(right), 1)), "bins": bins}
 
+    def proper(self) -> dict[str, float] | None:
+        """Scores that only honest probabilities make small, means over test windows and seeds.
+
+        `log_loss`, and `brier`, the squared distance from the truth summed over activities (Brier
+        1950). None where there are no probabilities.
+        """
+        if self.probabilities is None or self.truth is None:
+            return None
+        p = self.probabilities.astype(float)
+        own = np.take_along_axis(p, self.truth[None, :, None], axis=2)[..., 0]
+        brier = (p**2).sum(axis=2) - 2 * own + 1
+        return {
+            "log_loss": float(-np.log(np.maximum(own, 1e-12)).mean()),
+            "brier": float(brier.mean()),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """One object that JSON can hold, with protocol, seeds, people and every score."""
         train = natural(person for fold in self.folds for person in fold.train)
@@ -176,6 +192,7 @@ class Evaluation:
             "activities": list(self.activities),
             "confusion": self.confusion.sum(axis=(0, 1)).tolist(),
             "calibration": self.calibration(),
+            "proper": self.proper(),
             "temperatures": list(self.temperatures),
             "importance": self.importance.to_dict() if self.importance else None,
             "audit": self.audit,

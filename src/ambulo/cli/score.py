@@ -109,6 +109,12 @@ def _say(result: Evaluation) -> None:
             f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
         )
     typer.echo(f"worst      {100 * worst['accuracy']:5.1f} %   person {worst['id']}")
+    calibration, proper = result.calibration(), result.proper()
+    if calibration is not None and proper is not None:
+        typer.echo(
+            f"confidence is off by {100 * calibration['ece']:.1f} % (ECE), Brier "
+            f"{proper['brier']:.3f}, log-loss {proper['log_loss']:.3f}"
+        )
     if result.audit is not None:
         typer.echo(f"audit      {result.audit['verdict']}")
         for finding in result.audit["findings"][:10]:

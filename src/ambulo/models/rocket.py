@@ -16,7 +16,7 @@ MOST_CHANNELS = 9
 """Channels that a kernel adds up, at most."""
 STEP, LIMIT = 2.0**-12, 16.0
 """The input is rounded to this step and cut off at this size, in deviations of its channel."""
-BLOCK = 16
+BLOCK = 32
 """Windows worked on together: what a core's cache holds, and little memory."""
 
 

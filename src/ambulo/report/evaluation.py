@@ -97,6 +97,9 @@ def _scores(evaluation: Evaluation) -> Section:
     found = evaluation.calibration()
     if found is not None:
         rows.append(("Calibration error", percent(found["ece"]), "expected, of confidence"))
+    proper = evaluation.proper()
+    if proper is not None:
+        rows.append(("Brier score", f"{proper['brier']:.4f}", f"log-loss {proper['log_loss']:.4f}"))
     if evaluation.audit is not None:
         clean = bool(evaluation.audit.get("clean"))
         rows.append(("Leakage audit", "clean" if clean else "not clean", "see below"))
