@@ -1,11 +1,11 @@
 """Training throughput of each model against the usual loop, in one run.
 
 The usual loop: the same network in torch's stock layers, a DataLoader over a TensorDataset, Adam,
-float32. Both take the same batch size, data and threads, and alternate; the quickest epoch of each
-counts, since what else the machine does only ever adds time. Recurrent layers run up to half as
-fast again or not, for a whole process, by where their memory happens to lie: so several fresh
-processes measure, and the median of their ratios counts, shown with the range. The last column is
-Ambulo's loop in float32, to show what precision alone is worth.
+float32. Both take the same batch size, data and threads. Each runs in a process of its own, since
+Ambulo asks the C library to keep freed memory, and they alternate epoch by epoch, since the machine
+may have neighbours; the quickest epoch of each counts, since what else the machine does only ever
+adds time. Several fresh pairs of processes measure, and the median of their ratios counts, shown
+with the range. The last column is Ambulo's loop in float32, to show what precision alone is worth.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from ambulo.memory import keep_freed
 from ambulo.models import MODELS, convolutional, fast_gru, model_class
 from ambulo.options import Options
 from ambulo.state import State
@@ -51,6 +52,15 @@ def stock(network: nn.Module) -> nn.Module:
     return network
 
 
+def usual(name: str, data: Windows) -> list[Any]:
+    """The usual loop, as a list of one function that runs an epoch."""
+    x, y = torch.as_tensor(data.values), torch.as_tensor(data.labels.astype("int64"))
+    network = stock(model_class(name)(len(data.channels), data.length, len(data.activities)))
+    adam = torch.optim.Adam(network.parameters(), 1e-3)
+    loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
+    return [lambda: usual_epoch(network, loader, adam)]
+
+
 def usual_epoch(network: nn.Module, loader: Any, optimizer: torch.optim.Optimizer) -> None:
     network.train()
     for x, y in loader:
@@ -60,28 +70,43 @@ def usual_epoch(network: nn.Module, loader: Any, optimizer: torch.optim.Optimize
         optimizer.step()
 
 
-def timed(action: Any) -> float:
+def ours(name: str, data: Windows) -> list[Any]:
+    """Ambulo's loop as it is, and in float32."""
+    keep_freed()
+    x, y = torch.as_tensor(data.values), torch.as_tensor(data.labels.astype("int64"))
+    cpu, sizes, out = torch.device("cpu"), (len(data), len(data.activities)), []
+    for options in (Options(batch=BATCH), Options(batch=BATCH, precision="float32")):
+        state = State.start(build(name, data, x, options, 0, cpu), options, *sizes, 0)
+        run = (state, (x, y), options, F.cross_entropy, None)
+        out.append(lambda run=run: run_epoch(*run))
+    return out
+
+
+_epochs: list[Any] = []
+
+
+def prepare(make: Any, name: str, data: Windows) -> None:
+    """Called once in each process."""
+    _epochs.extend(make(name, data))
+
+
+def time_epoch(which: int) -> float:
     start = time.perf_counter()
-    action()
+    _epochs[which]()
     return time.perf_counter() - start
 
 
 def measure(name: str, data: Windows) -> tuple[float, float, float]:
     """Windows a second of the usual loop, of Ambulo's, and of Ambulo's in float32."""
-    x, y = torch.as_tensor(data.values), torch.as_tensor(data.labels.astype("int64"))
-    plain = stock(model_class(name)(len(data.channels), data.length, len(data.activities)))
-    adam = torch.optim.Adam(plain.parameters(), 1e-3)
-    loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
-    runs = [Options(batch=BATCH), Options(batch=BATCH, precision="float32")]
-    cpu, sizes = torch.device("cpu"), (len(data), len(data.activities))
-    states = [State.start(build(name, data, x, o, 0, cpu), o, *sizes, 0) for o in runs]
-    times: list[list[float]] = [[], [], []]
-    for _ in range(ROUNDS + 1):
-        times[0].append(timed(lambda: usual_epoch(plain, loader, adam)))
-        for i, (state, options) in enumerate(zip(states, runs, strict=True)):
-            run = (state, (x, y), options, F.cross_entropy, None)
-            times[i + 1].append(timed(lambda run=run: run_epoch(*run)))
-    a, b, c = (len(x) / min(column[1:]) for column in times)
+    context, times = multiprocessing.get_context("spawn"), []
+    with (
+        context.Pool(1, prepare, (usual, name, data)) as theirs,
+        context.Pool(1, prepare, (ours, name, data)) as mine,
+    ):
+        for _ in range(ROUNDS + 1):
+            runs = ((theirs, 0), (mine, 0), (mine, 1))
+            times.append([pool.apply(time_epoch, (which,)) for pool, which in runs])
+    a, b, c = (len(data) / min(column) for column in zip(*times[1:], strict=True))
     return a, b, c
 
 
@@ -89,20 +114,18 @@ def main() -> None:
     data = windows()
     print(
         f"training, windows/s; {data!r}, batch {BATCH}, {torch.get_num_threads()} threads, "
-        f"medians of {PROCESSES} processes"
+        f"medians of {PROCESSES} pairs of processes"
     )
     print(
         f"{'model':<22}{'usual loop':>12}{'ambulo':>10}{'ratio':>8}{'range':>14}{'in float32':>13}"
     )
-    context = multiprocessing.get_context("spawn")
     for name in (n for n in MODELS if not hasattr(model_class(n), "solver")):
-        with context.Pool(1, maxtasksperchild=1) as pool:
-            rows = pool.starmap(measure, [(name, data)] * PROCESSES, chunksize=1)
-        usual, ours, plain = (statistics.median(column) for column in zip(*rows, strict=True))
+        rows = [measure(name, data) for _ in range(PROCESSES)]
+        usual_rate, rate, plain = (statistics.median(c) for c in zip(*rows, strict=True))
         ratios = sorted(b / a for a, b, _ in rows)
         middle, spread = statistics.median(ratios), f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
         print(
-            f"{name:<22}{usual:>12.0f}{ours:>10.0f}{middle:>8.2f}{spread:>14}{plain:>13.0f}",
+            f"{name:<22}{usual_rate:>12.0f}{rate:>10.0f}{middle:>8.2f}{spread:>14}{plain:>13.0f}",
             flush=True,
         )
 

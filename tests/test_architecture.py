@@ -21,6 +21,7 @@ LEVELS: list[set[str]] = [
         "progress",
         "processes",
         "checkpoint",
+        "memory",
         "models",
     },
     {"recording"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -259,3 +261,28 @@ def test_one_person_cannot_validate(synthetic: Windows) -> None:
 def test_unknown_model_names_the_known(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="choose from lstm, gru"):
         train("transformer", synthetic)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks glibc")
+def test_what_a_step_frees_stays_for_the_next_one() -> None:
+    """Counted in a process of its own, since the C library is asked once and for good."""
+    code = """
+import resource
+import numpy as np
+from ambulo.memory import keep_freed
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(2_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+took = keep_freed()
+faults()
+print(int(took), faults())
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    took, faults = map(int, out.stdout.split())
+    if not took:
+        pytest.skip("the C library is not glibc")
+    assert faults < 2000  # 20 times 16 MB are 78,000 pages

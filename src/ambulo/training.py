@@ -22,6 +22,7 @@ from ambulo.context import Context
 from ambulo.context.learning import learn, weigh
 from ambulo.errors import TrainingError
 from ambulo.imbalance import Loss, class_weights, make_loss, order
+from ambulo.memory import keep_freed
 from ambulo.models import model_class
 from ambulo.models.frame import Frame
 from ambulo.models.initial import as_keras
@@ -127,6 +128,7 @@ def fit(
             validation=validation,
         )
         return replace(fitted, context=_context(fitted, windows))
+    keep_freed()
     windows = windows.labelled()
     if validation is None:
         kept, held = split_people(windows, options.validation, seed)
