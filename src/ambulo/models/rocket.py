@@ -16,6 +16,8 @@ MOST_CHANNELS = 9
 """Channels that a kernel adds up, at most."""
 STEP, LIMIT = 2.0**-12, 16.0
 """The input is rounded to this step and cut off at this size, in deviations of its channel."""
+PARTS = ("padded", "inner")
+"""Half of the kernels hang over a window's ends, the others count only where they lie inside."""
 BLOCK = 32
 """Windows worked on together: what a core's cache holds, and little memory."""
 
@@ -34,37 +36,29 @@ class Rocket(nn.Module):
 
     def __init__(self, channels: int, length: int, classes: int, *, features: int = 5000) -> None:
         super().__init__()
-        kernels = len(KERNELS)
-        self.dilations, self.counts = _dilations(length, max(features // kernels, 1))
-        for dilation in self.dilations:
-            chosen = _subsets(kernels, channels)
-            self.register_buffer(f"kernels_{dilation}", KERNELS[:, None] * chosen[:, :, None])
-        for dilation, count in zip(self.dilations, self.counts, strict=True):
-            self.register_buffer(f"thresholds_{dilation}", torch.zeros(kernels, count))
-        self.head = nn.Linear(kernels * sum(self.counts), classes)
-
-    def convolve(self, x: Tensor, dilation: int) -> Tensor:
-        """Each kernel's output `(batch, 84, length)` on rounded `(batch, length, channels)`."""
-        kernels = self.get_buffer(f"kernels_{dilation}")
-        half = TAPS // 2 * dilation
-        return F.conv1d(x.transpose(1, 2), kernels, dilation=dilation, padding=half)
+        self.dilations, self.counts = _dilations(length, max(features // len(KERNELS), 1))
+        chosen = [_subsets(len(KERNELS), channels) for _ in self.dilations]
+        for i, (dilation, count) in enumerate(zip(self.dilations, self.counts, strict=True)):
+            kernels = (KERNELS[:, None] * chosen[i][:, :, None])[:, :, None]
+            for part, half in zip(PARTS, _halves(i), strict=True):
+                self.register_buffer(f"kernels_{part}_{dilation}", kernels[half])
+                self.register_buffer(
+                    f"thresholds_{part}_{dilation}", torch.zeros(len(half), count, 1)
+                )
+        self.head = nn.Linear(len(KERNELS) * sum(self.counts), classes)
 
     def features(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` to mean signs `(batch, 84 · thresholds)`."""
         if not torch.compiler.is_compiling() and len(x) > BLOCK:
             return torch.cat([self.features(block) for block in torch.split(x, BLOCK)])
-        x = torch.round(x.clamp(-LIMIT, LIMIT) / STEP) * STEP
-        out = []
-        for i, dilation in enumerate(self.dilations):
-            signal = self.convolve(x, dilation)
-            thresholds = self.get_buffer(f"thresholds_{dilation}")
-            edge = TAPS // 2 * dilation
-            inner = signal[:, :, edge : signal.shape[2] - edge]
-            for parity, part in ((i % 2, signal), (1 - i % 2, inner)):
-                # Every other kernel counts only where it does not hang over the window's ends.
-                over = part[:, parity::2, None] - thresholds[parity::2, :, None]
-                out.append(over.sign_().mean(-1).flatten(1))
-        return torch.cat(out, dim=1)
+        x, out = _whole(x), []
+        for dilation in self.dilations:
+            for part in PARTS:
+                kernels = self.get_buffer(f"kernels_{part}_{dilation}")
+                over = _convolve(x, kernels, dilation, part == "padded")
+                over = over - self.get_buffer(f"thresholds_{part}_{dilation}")
+                out.append(over.clamp_(-1, 1).mean(-1))  # its sign, being 1 or more in size
+        return torch.cat(out, dim=2).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` to logits `(batch, classes)`."""
@@ -74,16 +68,35 @@ class Rocket(nn.Module):
     @torch.no_grad()
     def prepare(self, x: Tensor, generator: torch.Generator) -> None:
         """Take thresholds from the kernels' outputs on random windows of scaled training data."""
-        x = torch.round(x.clamp(-LIMIT, LIMIT) / STEP) * STEP
+        x = _whole(x)
         golden = (np.sqrt(5) + 1) / 2
         shares = torch.arange(1, sum(self.counts) + 1, dtype=torch.float64) * golden % 1
-        for dilation, wanted in zip(self.dilations, torch.split(shares, self.counts), strict=True):
+        split = torch.split(shares, self.counts)
+        for i, (dilation, wanted) in enumerate(zip(self.dilations, split, strict=True)):
             index = torch.randint(len(x), (len(KERNELS),), generator=generator)
-            signal = self.convolve(x[index], dilation)
-            own = signal[torch.arange(len(KERNELS)), torch.arange(len(KERNELS))]
-            thresholds = torch.quantile(own.double(), wanted, dim=1).T
-            between = (torch.floor(thresholds / STEP) + 0.5) * STEP  # which no output can equal
-            self.get_buffer(f"thresholds_{dilation}").copy_(between)
+            for part, half in zip(PARTS, _halves(i), strict=True):
+                kernels = self.get_buffer(f"kernels_{part}_{dilation}")
+                signal = _convolve(x[index[half]], kernels, dilation, True)[:, :, 0]
+                own = signal[torch.arange(len(half)), torch.arange(len(half))]
+                thresholds = torch.quantile(own.double(), wanted, dim=1).T
+                between = torch.floor(thresholds / 2) * 2 + 1  # odd, which no output can equal
+                self.get_buffer(f"thresholds_{part}_{dilation}").copy_(between[:, :, None])
+
+
+def _whole(x: Tensor) -> Tensor:
+    """`(batch, length, channels)` as `(batch, channels, 1, length)` of even whole numbers."""
+    return (x.clamp(-LIMIT, LIMIT) / STEP).round().mul(2).transpose(1, 2)[:, :, None]
+
+
+def _convolve(x: Tensor, kernels: Tensor, dilation: int, padded: bool) -> Tensor:
+    """Each kernel's output `(batch, kernels, 1, length)`; in two dimensions, as that is quicker."""
+    padding = (0, TAPS // 2 * dilation if padded else 0)
+    return F.conv2d(x, kernels, dilation=(1, dilation), padding=padding)
+
+
+def _halves(i: int) -> list[Tensor]:
+    """Every other kernel, and the rest: which hang over a window's ends at the i-th dilation."""
+    return [torch.arange(first, len(KERNELS), 2) for first in (i % 2, 1 - i % 2)]
 
 
 def _kernels() -> Tensor:
