@@ -49,6 +49,7 @@ _HOMES = {
 __all__ = [*_HOMES]  # noqa: PLE0604
 
 _EXTRAS = {
+    "actfast": "devices",
     "torch": "train",
     "onnxscript": "train",
     "onnx": "train",

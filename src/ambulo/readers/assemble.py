@@ -243,7 +243,9 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     zero = pieces[0][0]
     epoch = parts[0].clock.epoch
     labelled = next((p for p in parts if p.activity is not None), None)
-    runs = activity_runs(labelled.clock.seconds - zero, labelled.activity, rate) if labelled else ()
+    runs: tuple[Interval, ...] = ()
+    if labelled is not None and labelled.activity is not None:
+        runs = activity_runs(labelled.clock.seconds - zero, labelled.activity, rate)
     clock = parts[0].clock
     findings.append(_said_rate(rate, jitter, settings))
     return Placed(
@@ -372,7 +374,7 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
                 values[:, i] *= np.float32(factor * sign)
     found += _agreement(columns, values, placed.rate, kinds)
     labels = [_channel(column, kinds[column.group]) for column in columns]
-    low, high = values.min(axis=0), values.max(axis=0)
+    low, high = (np.array([edge(column) for column in values.T]) for edge in (np.min, np.max))
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise RecordingError(f"{source.path}: some of its numbers are beyond any sensor: repair it")
     cut = units.clipped(values, low, high)

@@ -53,12 +53,12 @@ def _place(file: Any, settings: Settings) -> Placed | None:
     values = np.empty((file.metadata.num_rows, len(channels)), np.float32)
     track = _Track(settings.rate, settings.max_gap)
     at = 0
-    for batch in file.iter_batches(_BLOCK, columns=["time", *channels], use_threads=False):
+    for batch in file.iter_batches(_BLOCK, columns=["time", *channels], use_threads=True):
         time = _column(batch, "time") * scale - epoch
         if not track.follows(time):
             return None
         for i, name in enumerate(channels):
-            values[at : at + len(time), i] = _column(batch, name)
+            values[at : at + len(time), i] = _column(batch, name, "float32")
         if not np.isfinite(values[at : at + len(time)]).all():
             return None
         at += len(time)
@@ -77,14 +77,14 @@ def _place(file: Any, settings: Settings) -> Placed | None:
     )
 
 
-def _column(batch: Any, name: str) -> Array:
-    """A column as float64, NaN where it is empty; dates as counts of their unit."""
+def _column(batch: Any, name: str, kind: str = "float64") -> Array:
+    """A column as floats, NaN where it is empty; dates as counts of their unit."""
     import pyarrow as pa
 
     column = batch.column(name)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    return np.asarray(column.cast(kind, safe=False).to_numpy(zero_copy_only=False))
 
 
 def _time_unit(file: Any, settings: Settings) -> tuple[float | None, float]:

@@ -95,11 +95,8 @@ def _unit_of_time(
         steps = np.abs(np.diff(good[:100_000]))
     steps = steps[(steps > 0) & np.isfinite(steps)]
     step = float(np.median(steps)) if len(steps) else 1.0
-    for unit, most in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if step <= most:
-            break
-    else:
-        unit = "ns"
+    most = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": np.inf}
+    unit = next(unit for unit in most if step <= most[unit])
     sure = "stated" if unit == "s" and step < 1 else "measured"
     return unit, "assumed" if step == 1 else sure, f"samples are {step:.6g} {unit} apart"
 
@@ -124,7 +121,6 @@ def _time_of_day(column: pl.Series) -> Clock | None:
 
 def _dates(column: pl.Series, settings: Settings) -> pl.Series:
     """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`."""
-    import polars as pl
 
     text = column.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
     zone = r"\s*([+-]\d{2}):?(\d{2})$"

@@ -5,7 +5,6 @@ Calibrated to 1 g from still periods where they allow it, with non-wear found an
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from ambulo.readers.names import Column
 from ambulo.readers.source import Source
 from ambulo.readers.wear import calibrate, nonwear
 from ambulo.recording import Recording
-from ambulo.signals import STANDARD_GRAVITY
 
 Array = npt.NDArray[Any]
 

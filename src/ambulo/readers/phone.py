@@ -7,6 +7,7 @@ reads z = -1; Android gives m/s² and +9.81. Ambulo has Android's sign.
 from __future__ import annotations
 
 from collections.abc import Callable
+
 from ambulo.readers.assemble import Layout
 from ambulo.readers.names import ACC, GRAVITY, GYRO, MAG
 from ambulo.readers.source import Source

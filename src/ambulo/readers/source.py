@@ -168,7 +168,7 @@ def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
         if suffix == ".parquet":
             frame = pl.read_parquet(file)
         elif suffix in _COLUMNAR:
-            frame = pl.read_ipc(file, memory_map=False)
+            frame = pl.read_ipc(file)
         elif suffix in (".json", ".jsonl"):
             frame = _json(file)
         else:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.names import ACC, GYRO, MAG
-from ambulo.recording import UNITS
+from ambulo.recording import UNITS as UNITS
 from ambulo.signals import STANDARD_GRAVITY
 
 Array = npt.NDArray[Any]
@@ -31,7 +31,7 @@ FASTEST_TURN = 40.0
 _NEAR = 0.25
 """Relative deviation of calm acceleration from gravity within which a unit is believed."""
 _BLOCKS = 2000
-_STRIP = 1 << 18
+_STRIP = 1 << 20
 
 
 def blocks(values: Array, length: int) -> Array:
@@ -216,10 +216,11 @@ def clipped(values: Array, low: Array, high: Array) -> Array:
     `low` and `high` are each channel's extremes.
     """
     out = np.zeros(values.shape[1], int)
-    for first in range(0, len(values), _STRIP):
-        piece = values[first : first + _STRIP]
-        for edge in (low, high):
-            at = (piece == edge) & (low < high) & (edge != 0)
-            runs = at[:-2] & at[1:-1] & at[2:]
-            out += np.where(runs.any(axis=0), at.sum(axis=0), 0)
+    for i, column in enumerate(values.T):
+        for edge in {float(low[i]), float(high[i])} - {0.0}:
+            for first in range(0, len(column) if low[i] < high[i] else 0, _STRIP):
+                at = column[first : first + _STRIP] == edge
+                many = int(np.count_nonzero(at))
+                if many > 2 and (at[:-2] & at[1:-1] & at[2:]).any():
+                    out[i] += many
     return out
