@@ -27,7 +27,7 @@ LEVELS: list[set[str]] = [
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
-    {"closed_form", "imbalance", "importance", "state"},
+    {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"training", "scores"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},
@@ -95,7 +95,7 @@ def test_no_drawers() -> None:
     [
         "import ambulo",
         "import ambulo.cli",
-        "from ambulo import read, Recognizer, Windowing, Timeline, load_dataset, MODELS",
+        "from ambulo import read, fit, Recognizer, Windowing, Timeline, load_dataset, MODELS",
     ],
 )
 def test_light_imports_load_nothing_heavy(code: str) -> None:

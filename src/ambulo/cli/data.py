@@ -54,6 +54,8 @@ def datasets_show(
 ) -> None:
     """Show a data set: facts, windows per person and activity, and a picture of its signals.
 
+    NAME is a data set, or a folder of recordings: one folder a person, or a manifest.csv.
+
     Example: ambulo datasets show hapt --out hapt.png
     """
     from ambulo import report
@@ -61,8 +63,8 @@ def datasets_show(
 
     loaded = load(name, data, activities, device)
     windows = loaded.windows()
-    facts = describe(name) | {"notes": loaded.notes, "counts": windows.counts()}
-    picture = report.save(report.signals(loaded), out or Path(f"{name}.png"))
+    facts = describe(loaded.info) | {"notes": loaded.notes, "counts": windows.counts()}
+    picture = report.save(report.signals(loaded), out or Path(f"{Path(name).name}.png"))
     facts["picture"] = str(picture)
     if json_:
         typer.echo(json.dumps(facts))

@@ -53,12 +53,23 @@ def read(path: str | Path, **stated: Any) -> Recording:
     """
     source = Source(Path(path))
     source.check()
+    _one(source.path)
     chosen = settings(source.path, stated)
     for reader in READERS.values():
         recording = reader(source, chosen)
         if recording is not None:
             return recording
     raise RecordingError(f"{path}: no reader takes it: give a table or a device file")
+
+
+def _one(path: Path) -> None:
+    from ambulo.readers.folder import is_export
+
+    if path.is_dir() and not is_export(path):
+        raise RecordingError(
+            f"{path}: is a folder: name a file in it, or take it as a data set of several "
+            "recordings (load_dataset, ambulo datasets show)"
+        )
 
 
 def findings(recording: Recording) -> tuple[Finding, ...]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambulo.readers.assemble import MAX_GAP, Layout, Placed, finish
 from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.grid import MAX_GAP
+from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import parse
 from ambulo.readers.source import Source
 from ambulo.recording import Gap, Recording

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import MissingExtraError, RecordingError
-from ambulo.readers.assemble import MAX_GAP, Layout, Placed, finish
 from ambulo.readers.finding import Finding, Settings
-from ambulo.readers.grid import Stream, place
+from ambulo.readers.grid import MAX_GAP, Stream, place
+from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import Column
 from ambulo.readers.source import Source
 from ambulo.readers.wear import calibrate, nonwear

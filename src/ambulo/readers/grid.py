@@ -14,6 +14,8 @@ from ambulo.recording import Gap
 
 Array = npt.NDArray[Any]
 
+MAX_GAP = 0.5
+"""Seconds between two samples above which nothing is interpolated: a gap is stated."""
 _BLOCK = 1 << 18
 _MOST = 40_000_000
 """Samples that a grid may have beyond four times those recorded: a guard against mad clocks."""
@@ -114,7 +116,7 @@ def _fill(out: Array, streams: Sequence[Stream], start: float, rate: float) -> N
                 column += 1
 
 
-def rate_of(time: Array, max_gap: float = 0.5) -> tuple[float, float]:
+def rate_of(time: Array, max_gap: float = MAX_GAP) -> tuple[float, float]:
     """The rate in Hz, to the nearest 0.1, and its jitter: the steps' relative deviation.
 
     The median step tells, unless samples are skipped so often that the mean (without gaps) is

@@ -12,8 +12,8 @@ from ambulo.errors import RecordingError
 from ambulo.recording import Interval
 
 if TYPE_CHECKING:
-    from ambulo.readers.assemble import Placed
     from ambulo.readers.finding import Settings
+    from ambulo.readers.meaning import Placed
     from ambulo.readers.source import Source
 
 Array = npt.NDArray[Any]

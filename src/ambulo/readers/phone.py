@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ambulo.readers.assemble import Layout
+from ambulo.readers.meaning import Layout
 from ambulo.readers.names import ACC, GRAVITY, GYRO, MAG
 from ambulo.readers.source import Source
 

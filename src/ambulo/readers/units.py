@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.names import ACC, GYRO, MAG
-from ambulo.recording import UNITS as UNITS
+from ambulo.recording import UNITS
 from ambulo.signals import STANDARD_GRAVITY
 
 Array = npt.NDArray[Any]
