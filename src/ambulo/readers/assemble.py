@@ -113,7 +113,7 @@ def _columns(
         bare = {name.strip().lower(): name for name in every}
         known = sensor if sensor and sensor != "?" else (ACC if sensor == "?" else "")
         if known and {"x", "y", "z"} <= set(bare):
-            return tuple(Column(bare[a], known, a, unit=layout.units.get(known, "")) for a in "xyz")
+            return tuple(Column(bare[axis], known, axis) for axis in "xyz")
     return _sorted(found)
 
 
@@ -224,7 +224,7 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
 def _said_rate(rate: float, jitter: float, settings: Settings) -> Finding:
     if settings.rate:
         return Finding("rate", f"{rate:g} Hz", "stated", "you said so", "rate=50")
-    why = f"steps deviate by {100 * jitter:.2g} % from 1/{rate:g} s"
+    why = f"steps deviate by {100 * jitter:.1f} % from 1/{rate:g} s"
     return Finding("rate", f"{rate:g} Hz", "stated" if jitter < 0.2 else "measured", why, "rate=50")
 
 

@@ -71,7 +71,7 @@ def _counted(where: str, column: pl.Series, stated: str, settings: Settings) -> 
         raise RecordingError(f"{where}: column '{column.name}' holds no time: give a rate instead")
     middle = float(np.median(good[:100_000]))
     unit, sure, why = _unit_of_time(good, middle, stated, settings)
-    since_1970 = middle > _EPOCHS[unit]
+    since_1970 = _EPOCHS[unit] < middle < 10 * _EPOCHS[unit]
     first = float(good[0]) if since_1970 else 0.0
     finding = Finding("time", f"{unit} since " + ("1970" if since_1970 else "a start"), sure, why)
     if sure != "stated" or unit != "s":
@@ -88,13 +88,13 @@ def _unit_of_time(
         return settings.time, "stated", "you said so"
     if stated:
         return stated, "stated", "the column's name says so"
-    for unit in ("ns", "us", "ms", "s"):
-        if middle > _EPOCHS[unit]:
-            return unit, "measured", f"counts near {middle:.3g} are {unit} since 1970"
     with np.errstate(over="ignore", invalid="ignore"):
         steps = np.abs(np.diff(good[:100_000]))
     steps = steps[(steps > 0) & np.isfinite(steps)]
     step = float(np.median(steps)) if len(steps) else 1.0
+    for unit in ("ns", "us", "ms", "s"):
+        if middle > _EPOCHS[unit] and step <= PER_SECOND[unit]:
+            return unit, "stated", f"counts near {middle:.3g} can only be {unit} since 1970"
     most = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": np.inf}
     unit = next(unit for unit in most if step <= most[unit])
     sure = "stated" if unit == "s" and step < 1 else "measured"

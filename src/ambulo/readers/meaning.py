@@ -119,24 +119,30 @@ def _with_gravity(
     columns: list[Column], values: Array, rate: float, settings: Settings
 ) -> tuple[list[Column], Array, list[Finding]]:
     """`acc` of `body_acc` and gravity where there is no `acc`; gravity itself is no channel."""
-    if not any(column.sensor == GRAVITY for column in columns):
-        return columns, values, []
     at = {(c.placement, c.sensor, c.axis): i for i, c in enumerate(columns)}
     keep: list[int] = []
-    found = []
+    found: dict[str, Finding] = {}
     for i, column in enumerate(columns):
         where, axis = column.placement, column.axis
         gravity = at.get((where, GRAVITY, axis))
-        if column.sensor == GRAVITY or (column.sensor == "body_acc" and (where, ACC, axis) in at):
+        twice = column.sensor == "body_acc" and not column.named and (where, ACC, axis) in at
+        if column.sensor == GRAVITY or twice:
             continue
-        if column.sensor == "body_acc" and gravity is not None:
+        if column.sensor == "body_acc" and not column.named and gravity is not None:
             values[:, i] += values[:, gravity]
             columns[i] = replace(column, sensor=ACC)
-            found = [Finding("acc", "acceleration plus gravity", "stated", "the file has both")]
+            why = "the file has both"
+            found["acc"] = Finding("acc", "acceleration plus gravity", "stated", why)
         keep.append(i)
+    if len(keep) == len(columns):
+        return columns, values, []
+    lost = {column.group for i, column in enumerate(columns) if i not in keep} - {GRAVITY}
+    if lost:
+        why = "there is acceleration with gravity"
+        found["left out"] = Finding("left out", ", ".join(sorted(lost)), "stated", why)
     if not keep:
         raise RecordingError("it holds gravity alone: export the accelerometer too")
-    return [columns[i] for i in keep], np.ascontiguousarray(values[:, keep]), found
+    return [columns[i] for i in keep], np.ascontiguousarray(values[:, keep]), list(found.values())
 
 
 def _meaning(

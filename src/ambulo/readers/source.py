@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ambulo.errors import RecordingError
-from ambulo.readers.names import parse, time_column
+from ambulo.readers.names import activity_column, parse, subject_column, time_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -239,7 +239,11 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
     }
     options.pop("missing_columns")
     first = pl.read_csv(head[: head.rfind(b"\n") + 1] or head, infer_schema_length=None, **options)
-    numeric = {n: pl.Float64() if d.is_numeric() else pl.String() for n, d in first.schema.items()}
+    words = {activity_column(first.columns), subject_column(first.columns)}
+    numeric = {
+        name: pl.Float64() if kind.is_numeric() and name not in words else pl.String()
+        for name, kind in first.schema.items()
+    }
     frame = pl.read_csv(file, schema_overrides=numeric, ignore_errors=True, **options)
     nameless = [n for n in frame.columns if not n.strip() and frame[n].null_count() == len(frame)]
     return frame.drop(nameless)
