@@ -104,6 +104,16 @@ def test_light_imports_load_nothing_heavy(code: str) -> None:
     assert run.stdout.strip() == "[]"
 
 
+def test_reading_loads_nothing_heavy(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    code = (
+        "import polars as pl; from ambulo import read; import ambulo.suitability\n"
+        "pl.DataFrame({'time': [i / 50 for i in range(200)], 'acc_x': [1.0] * 200})"
+        f".write_parquet({str(path)!r}); read({str(path)!r})"
+    )
+    test_light_imports_load_nothing_heavy(code.replace("\n", ";"))
+
+
 def test_only_the_command_line_prints() -> None:
     for path in rooms():
         calls = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))

@@ -146,8 +146,8 @@ def test_inspect_tells_what_was_decided_and_as_says_otherwise(folder: Path) -> N
     frame = frame.with_columns(pl.col(f"acc_{a}") / 9.80665 for a in "xyz").rename(names)
     frame.write_csv(folder / "in_g.csv")
     said = ambulo("inspect", "in_g.csv", "--recognizer", "waist.ambulo", cwd=folder).stdout
-    assert "unit of acc: g (measured: calm seconds measure" in said
-    assert "[otherwise: --as sign=ios|android]" in said and "gravity in acc" in said
+    assert "measured     unit of acc: g: calm seconds measure" in said
+    assert "otherwise: --as sign=ios|android" in said and "gravity in acc" in said
     facts = json.loads(
         ambulo("inspect", "in_g.csv", "--json", "--as", "sign=ios", cwd=folder).stdout
     )

@@ -48,7 +48,10 @@ def load(
 
     loaded = load_dataset(dataset, data, activities=activities, device=device)
     for name, note in loaded.notes.items():
-        if "missing" in name and note:
+        if "missing" in name and isinstance(note, dict):
+            for reason in note.values():
+                typer.echo(f"note: {dataset}: not read: {reason}", err=True)
+        elif "missing" in name and note:
             typer.echo(f"note: {dataset}: {name.replace('_', ' ')}: {note}", err=True)
     return loaded
 

@@ -131,7 +131,7 @@ def _tell(path: Path, signal: Recording) -> None:
         if signal.notes.get(note):
             typer.echo(f"note: {path}: {signal.notes[note]} {note.replace('_', ' ')}", err=True)
     for finding in findings(signal):
-        if finding.sure != "stated":
+        if finding.sure != "stated" and finding.what not in ("calibration", "not worn"):
             typer.echo(f"note: {path}: {finding}", err=True)
 
 
@@ -179,7 +179,9 @@ def inspect(
         if key not in ("findings", "gaps"):
             typer.echo(f"{key:<12} {_plain(value)}")
     for finding in signal.notes["findings"]:
-        typer.echo(f"{finding.sure:<12} {finding}")
+        typer.echo(f"{finding.sure:<12} {finding.what}: {finding.decided}: {finding.why}")
+        if finding.override and finding.sure != "stated":
+            typer.echo(f"{'':<12} otherwise: --as {finding.override}")
     for check in suits.checks if suits else ():
         typer.echo(f"{check.verdict:<12} {check.what}: {check.found}" + _do(check.remedy))
 

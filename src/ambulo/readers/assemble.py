@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,12 @@ def assemble(source: Source, layout: Layout, settings: Settings) -> Recording:
 
 def _nothing(source: Source) -> str:
     every = {name: list(frame.columns) for name, frame in source.tables.items()}
+    first = next(iter(every.values()))
+    if all(re.fullmatch(r"-?[\d.]+(_duplicated_\d+)?", name) for name in first):
+        return (
+            f"{source.path}: its first row holds numbers ({', '.join(first[:6])}), not names: put "
+            "a row such as time,acc_x,acc_y,acc_z above it"
+        )
     listed = "; ".join(", ".join(columns[:20]) for columns in list(every.values())[:5])
     return (
         f"{source.path}: no column is named like a channel (acc_x, gyro_z, left_ankle.acc_x, Acc X "

@@ -6,7 +6,7 @@ one block. Anything out of the ordinary is left to the careful way.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import parse
 from ambulo.readers.source import Source
 from ambulo.recording import Gap, Recording
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Array = npt.NDArray[Any]
 
@@ -29,18 +32,21 @@ def read_clean(source: Source, settings: Settings) -> Recording | None:
     """The recording, or None where the file is not clean Parquet and needs the careful way."""
     if source.head[:4] != b"PAR1" or settings.columns or settings.time or not source.path.is_file():
         return None
+    import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
             placed = _place(file, settings)
-    except (pa.ArrowException, OSError, ValueError, TypeError):
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, TypeError):
         return None
     return None if placed is None else finish(source, placed, Layout(), settings)
 
 
 def _place(file: Any, settings: Settings) -> Placed | None:
+    import polars as pl
+
     names = file.schema_arrow.names
     columns = [c for name in names if (c := parse(name))]
     channels = [c.name for c in columns]
@@ -55,11 +61,13 @@ def _place(file: Any, settings: Settings) -> Placed | None:
     track = _Track(settings.rate, settings.max_gap)
     at = 0
     for batch in file.iter_batches(_BLOCK, columns=["time", *channels], use_threads=True):
-        time = _column(batch, "time") * scale - epoch
+        block = _block(batch)
+        counts = block["time"].to_physical().cast(pl.Float64).fill_null(float("nan"))
+        time = counts.to_numpy() * scale - epoch
         if not track.follows(time):
             return None
         for i, name in enumerate(channels):
-            values[at : at + len(time), i] = _column(batch, name, "float32")
+            values[at : at + len(time), i] = block[name].cast(pl.Float32).to_numpy()
         if not np.isfinite(values[at : at + len(time)]).all():
             return None
         at += len(time)
@@ -78,14 +86,14 @@ def _place(file: Any, settings: Settings) -> Placed | None:
     )
 
 
-def _column(batch: Any, name: str, kind: str = "float64") -> Array:
-    """A column as floats, NaN where it is empty; dates as counts of their unit."""
-    import pyarrow as pa
+def _block(batch: Any) -> pl.DataFrame:
+    """A block of the file; by way of polars, for pyarrow's own way to numpy imports pandas."""
+    import polars as pl
 
-    column = batch.column(name)
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    return np.asarray(column.cast(kind, safe=False).to_numpy(zero_copy_only=False))
+    frame = pl.from_arrow(batch)
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a block of a table is a table")
+    return frame
 
 
 def _time_unit(file: Any, settings: Settings) -> tuple[float | None, float]:

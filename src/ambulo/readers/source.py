@@ -35,6 +35,7 @@ _FOREIGN = {
     b"SQLite": "a database",
     b"\x7fELF": "a program",
     b"RIFF": "sound or video",
+    b"ID3": "sound",
 }
 
 
