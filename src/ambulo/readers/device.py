@@ -5,7 +5,11 @@ Calibrated to 1 g from still periods where they allow it, with non-wear found an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +21,7 @@ from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import Column
 from ambulo.readers.source import Source
 from ambulo.readers.wear import calibrate, nonwear
-from ambulo.recording import Recording
+from ambulo.recording import Gap, Recording
 
 Array = npt.NDArray[Any]
 
@@ -50,45 +54,54 @@ def read_device(name: str, source: Source, settings: Settings) -> Recording | No
     if not DEVICES[name](source):
         return None
     data = _decode(source)
+    placed, east = _place(source, data, settings)
+    layout = Layout(
+        title=str(data["format"]),
+        units={"acc": "g", "gyro": "deg/s"},
+        sign="android",
+        sure="stated",
+        why="these devices read +g upwards at rest",
+    )
+    recording = finish(source, placed, layout, settings)
+    if recording.start is None or settings.zone:
+        return recording
+    return replace(recording, start=recording.start.astimezone(timezone(timedelta(seconds=east))))
+
+
+def _place(source: Source, data: Any, settings: Settings) -> tuple[Placed, float]:
+    """The samples on a grid, calibrated, in g and deg/s; and the clock's seconds east of UTC."""
     sensors = [t for t in data["timeseries"].values() if "acceleration" in t]
     if not sensors or len(sensors[0]["datetime"]) < 3:
         raise RecordingError(f"{source.path}: holds no acceleration: download it again")
     fast = sensors[0]
     rate = settings.rate or _nominal(source, data, fast["datetime"])
     epoch = float(int(fast["datetime"][0]) // 1_000_000_000)
-    time = _smooth(data, fast["datetime"], epoch, rate)
-    names = [f"{sensor}_{axis}" for sensor in ("acceleration", "gyroscope") for axis in "xyz"]
-    values = np.hstack([fast[s] for s in ("acceleration", "gyroscope") if s in fast])
-    stream, backwards, doubled = Stream(tuple(names[: values.shape[1]]), time, values).in_order()
-    max_gap = settings.max_gap or max(MAX_GAP, 2 / rate)
-    placed, gaps, pieces = place([stream], rate, max_gap)
-    found, notes = _worn(placed, rate)
-    clock, seconds_east = _zone(data, settings)
-    columns = [Column(n, n[:3] if n[0] == "a" else "gyro", n[-1]) for n in stream.names]
-    said = [Finding("rate", f"{rate:g} Hz", "stated", "the device's settings", "rate=50")]
-    counts = {"rows": len(values), "rows_dropped": 0, "rows_out_of_order": backwards}
-    notes |= {**counts, "rows_of_the_same_time": doubled, "device": _facts(data)}
-    return finish(
-        source,
-        Placed(
-            columns=tuple(columns),
-            values=placed,
-            rate=rate,
-            gaps=tuple(gaps),
-            epoch=epoch + pieces[0][0] - seconds_east,
-            findings=(clock, *said, *found),
-            notes=notes,
-            subject=_subject(data),
-        ),
-        Layout(
-            title=str(data["format"]),
-            units={"acc": "g", "gyro": "deg/s"},
-            sign="android",
-            sure="stated",
-            why="these devices read +g upwards at rest",
-        ),
-        settings,
+    clock, east = _zone(data, settings, epoch)
+    columns = tuple(
+        Column(f"{name}_{axis}", sensor, axis)
+        for name, sensor in (("acceleration", "acc"), ("gyroscope", "gyro"))
+        for axis in "xyz"
+        if name in fast
     )
+    values = np.hstack([fast[name] for name in ("acceleration", "gyroscope") if name in fast])
+    time = _smooth(data, fast["datetime"], epoch, rate)
+    stream = Stream(tuple(column.name for column in columns), time, values)
+    ordered, backwards, doubled = stream.in_order()
+    grid, gaps, pieces = place([ordered], rate, settings.max_gap or max(MAX_GAP, 2 / rate))
+    found, notes = _worn(grid, rate, gaps)
+    said = Finding("rate", f"{rate:g} Hz", "stated", "the device's settings", "rate=50")
+    counts = {"rows": len(values), "rows_dropped": 0, "rows_out_of_order": backwards}
+    placed = Placed(
+        columns=columns,
+        values=grid,
+        rate=rate,
+        gaps=tuple(gaps),
+        epoch=epoch + pieces[0][0] - east,
+        findings=(clock, said, *found),
+        notes={**notes, **counts, "rows_of_the_same_time": doubled, "device": _facts(data)},
+        subject=_subject(data),
+    )
+    return placed, east
 
 
 def _decode(source: Source) -> Any:
@@ -149,11 +162,11 @@ def _smooth(data: Any, datetime_ns: Array, epoch: float, rate: float) -> Array:
     return np.asarray((begins[:, None] + np.arange(each) * steps[:, None]).ravel())
 
 
-def _worn(values: Array, rate: float) -> tuple[list[Finding], dict[str, Any]]:
+def _worn(values: Array, rate: float, gaps: Sequence[Gap]) -> tuple[list[Finding], dict[str, Any]]:
     """Calibrate acceleration in g in place, and find when the device was not worn."""
     acc = values[:, :3]
     fitted = calibrate(acc, rate)
-    spans = nonwear(acc, rate)
+    spans = [(_when(start, gaps), _when(end, gaps)) for start, end in nonwear(acc, rate)]
     hours = sum(end - start for start, end in spans) / 3600
     found = [
         Finding("calibration", fitted.said, "measured" if fitted.done else "assumed", fitted.why),
@@ -162,22 +175,36 @@ def _worn(values: Array, rate: float) -> tuple[list[Finding], dict[str, Any]]:
     return found, {"nonwear": spans, "calibration": fitted.said}
 
 
-def _zone(data: Any, settings: Settings) -> tuple[Finding, float]:
-    """How the device's clock, which shows local time, is told; and its seconds east of UTC."""
+def _when(seconds: float, gaps: Sequence[Gap]) -> float:
+    """Seconds after the start of what lies `seconds` of samples in, with the gaps before it."""
+    for gap in gaps:
+        if gap.start > seconds:
+            break
+        seconds += gap.end - gap.start
+    return seconds
+
+
+def _zone(data: Any, settings: Settings, clock: float) -> tuple[Finding, float]:
+    """How the device's clock, which shows local time, is told; and its seconds east of UTC.
+
+    `clock` is what it showed at the start, in seconds since 1970 as if it were UTC.
+    """
     meta = data["metadata"]
     text = meta.get("info", {}).get("TimeZone") or meta.get("Configuration Info", {}).get(
         "Time Zone", ""
     )
-    sign, _, rest = text.replace("GMT", "").strip().partition(":")
-    if settings.zone:
-        return Finding("time", f"local in {settings.zone}", "stated", "you said so"), 0.0
+    hours, _, minutes = text.replace("GMT", "").strip().partition(":")
     try:
-        hours, minutes = float(sign), float(rest[:2] or 0)
+        east = 3600 * float(hours) + 60 * float(minutes[:2] or 0) * (-1 if "-" in hours else 1)
+        return Finding("time", f"local, {text}", "stated", "the device's settings"), east
     except ValueError:
-        said = "the device's clock names no zone"
-        return Finding("time", "UTC", "assumed", said, "zone=Europe/Rome"), 0.0
-    east = 3600 * hours + (60 * minutes if hours >= 0 else -60 * minutes)
-    return Finding("time", f"local, {text}", "stated", "the device's settings"), east
+        local = datetime.fromtimestamp(clock, ZoneInfo("UTC")).replace(tzinfo=None)
+    if settings.zone:
+        offset = ZoneInfo(settings.zone).utcoffset(local) or timedelta(0)
+        found = Finding("time", f"local in {settings.zone}", "stated", "you said so")
+        return found, offset.total_seconds()
+    said = "the device's clock names no zone"
+    return Finding("time", "UTC", "assumed", said, "zone=Europe/Rome"), 0.0
 
 
 def _facts(data: Any) -> dict[str, Any]:

@@ -122,7 +122,8 @@ def _gravity(sensor: str, calm_level: float, settings: Settings) -> tuple[str, s
     if abs(calm_level / STANDARD_GRAVITY - 1) < _NEAR:
         return ACC, "stated" if sensor == ACC else "measured", why
     if calm_level < 0.25 * STANDARD_GRAVITY:
-        return "body_acc", "stated" if sensor == "body_acc" else "measured", why
+        sure = "measured" if calm_level < 0.05 * STANDARD_GRAVITY else "assumed"
+        return "body_acc", "stated" if sensor == "body_acc" else sure, why
     return sensor, "assumed", why + ", which is neither 9.81 nor 0"
 
 
