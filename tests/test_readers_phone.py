@@ -49,6 +49,15 @@ def test_ios_and_android_of_one_motion_are_equal(tmp_path: Path) -> None:
     ] * 2
 
 
+def test_tables_that_are_no_motion_are_named(tmp_path: Path) -> None:
+    watch = {"time": files.TIME, "gravityX": files.TIME, "accelerationX": files.TIME}
+    more = files._logger_files("ios") | {"WristMotion.csv": files.csv(watch)}
+    got = read(files.zipped(tmp_path / "more.zip", more))
+    assert np.allclose(got.values, files.MOTION, atol=1e-5)
+    left_out = got.notes["tables_left_out"]
+    assert left_out == ["Metadata.csv", "WristMotion.csv", "Annotation.csv"]
+
+
 def test_start_is_told_in_the_wearers_zone(tmp_path: Path) -> None:
     start = read(files.sensor_logger_android(tmp_path)).start
     assert start is not None and start.utcoffset() == timedelta(hours=1)
@@ -216,8 +225,11 @@ def test_device_samples_agree_with_a_second_reader(name: str) -> None:
     """The sample files in scikit-digital-health's source archive, and what its readers gave."""
     if not (SAMPLES / name).exists():
         pytest.skip(f"put {name} and {name.split('_')[0]}_data.npz into {SAMPLES}")
-    pytest.importorskip("actfast")
+    actfast = pytest.importorskip("actfast")
     truth = np.load(SAMPLES / f"{name.split('_')[0]}_data.npz")
+    raw = actfast.read(SAMPLES / name)["timeseries"]["high_frequency"]
+    assert np.abs(raw["acceleration"] - truth["accel"]).max() < 1e-4
+    assert "gyro" not in truth or np.abs(raw["gyroscope"] - truth["gyro"]).max() < 1e-4
     got = read(SAMPLES / name, max_gap=30)
     assert got.rate == (truth["fs"][0] if "fs" in truth else 50)
     assert got.start is not None

@@ -60,7 +60,7 @@ def describe_folder(path: Path, recordings: Sequence[Recording]) -> DatasetInfo:
         people=len({recording.subject for recording in recordings}),
         rate=rate,
         channels=shared,
-        placements=tuple(placements) or ("not stated",),
+        placements=tuple(placements),
         groupings={OTHERS: {name: name for name in found}},
         windowing=Windowing(seconds=2.56, overlap=0.5, rate=rate, channels=shared),
         size=f"{len(recordings)} recordings, {hours:.2g} h",

@@ -47,16 +47,20 @@ def assemble(source: Source, layout: Layout, settings: Settings) -> Recording:
 
     Raises RecordingError naming the file, and the row or column, and the remedy.
     """
-    parts = []
+    parts, unused = [], []
     for name, frame in source.tables.items():
         where = f"{source.path}" + (f": '{name}'" if len(source.tables) > 1 else "")
         part = _part(where, name, frame, layout, settings)
-        if part is not None:
+        if part is None:
+            unused.append(name)
+        else:
             parts.append(part)
     if not parts:
         raise RecordingError(_nothing(source))
     try:
-        return finish(source, _join(source, parts, layout, settings), layout, settings)
+        placed = _join(source, parts, layout, settings)
+        told = {**placed.notes, "tables_left_out": [*unused, *source.unread]}
+        return finish(source, replace(placed, notes=told), layout, settings)
     except RecordingError as error:
         if str(source.path) in str(error):
             raise
@@ -115,6 +119,8 @@ def _columns(
             )
         return _sorted([replace(c, name=v, named=False) for c, v in stated if c])
     sensor = _sensor_of(table, layout)
+    if layout.sensors and not sensor:
+        return ()  # the app writes this table otherwise than its columns' names suggest
     found = [c for c in map(names.parse, every) if c]
     if not found or (sensor and sensor != "?"):
         bare = {name.strip().lower(): name for name in every}
