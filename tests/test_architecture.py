@@ -28,7 +28,7 @@ LEVELS: list[set[str]] = [
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
-    {"closed_form", "imbalance", "importance", "state"},
+    {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"training", "scores"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},
@@ -96,13 +96,23 @@ def test_no_drawers() -> None:
     [
         "import ambulo",
         "import ambulo.cli",
-        "from ambulo import read, Recognizer, Windowing, Timeline, load_dataset, MODELS",
+        "from ambulo import read, fit, Recognizer, Windowing, Timeline, load_dataset, MODELS",
     ],
 )
 def test_light_imports_load_nothing_heavy(code: str) -> None:
     check = f"import sys; {code}; print([m for m in {HEAVY!r} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_reading_loads_nothing_heavy(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    code = (
+        "import polars as pl; from ambulo import read; import ambulo.suitability\n"
+        "pl.DataFrame({'time': [i / 50 for i in range(200)], 'acc_x': [1.0] * 200})"
+        f".write_parquet({str(path)!r}); read({str(path)!r})"
+    )
+    test_light_imports_load_nothing_heavy(code.replace("\n", ";"))
 
 
 def test_only_the_command_line_prints() -> None:

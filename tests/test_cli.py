@@ -12,6 +12,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from ambulo.datasets.synthetic import make
+from ambulo.readers.table import write
+
 
 def ambulo(
     *arguments: object, cwd: Path, code: int = 0, **env: str
@@ -135,3 +138,36 @@ def test_the_reader_of_output_may_leave(folder: Path) -> None:
     command = f"{sys.executable} -m ambulo predict waist.ambulo p7.csv | head -1"
     run = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=folder)
     assert run.stdout.startswith("00:00:00.0-") and "Traceback" not in run.stderr
+
+
+def test_inspect_tells_what_was_decided_and_as_says_otherwise(folder: Path) -> None:
+    frame = pl.read_csv(folder / "p7.csv")
+    names = {f"acc_{a}": f"accelerometer {a}" for a in "xyz"}
+    frame = frame.with_columns(pl.col(f"acc_{a}") / 9.80665 for a in "xyz").rename(names)
+    frame.write_csv(folder / "in_g.csv")
+    said = ambulo("inspect", "in_g.csv", "--recognizer", "waist.ambulo", cwd=folder).stdout
+    assert "measured     unit of acc: g: calm seconds measure" in said
+    assert "otherwise: --as sign=ios|android" in said and "gravity in acc" in said
+    facts = json.loads(
+        ambulo("inspect", "in_g.csv", "--json", "--as", "sign=ios", cwd=folder).stdout
+    )
+    found = {finding["what"]: finding for finding in facts["findings"]}
+    assert found["sign of acc"]["sure"] == "stated" and found["unit of acc"]["decided"] == "g"
+
+
+def test_predict_refuses_nonsense_and_warns_on_doubt(folder: Path) -> None:
+    stated = ("predict", "waist.ambulo", "in_g.csv", "--as", "unit.acc=m/s2")
+    stated += ("--as", "gravity=included")
+    run = ambulo(*stated, "--out", "never.csv", cwd=folder, code=2)
+    assert "gravity in acc" in run.stderr and "--as unit.acc=g" in run.stderr
+    assert not (folder / "never.csv").exists()
+    assert ambulo(*stated, "--anyway", cwd=folder).stdout
+    run = ambulo("predict", "waist.ambulo", "in_g.csv", "--as", "sign=ios", cwd=folder)
+    assert "doubt: in_g.csv: orientation of acc" in run.stderr
+
+
+def test_a_folder_is_a_data_set_on_the_command_line(folder: Path) -> None:
+    for recording in make(people=2, minutes=0.5):
+        write(recording, folder / "mine" / recording.name / "monday.csv")
+    shown = json.loads(ambulo("datasets", "show", "mine", "--json", cwd=folder).stdout)
+    assert set(shown["counts"]) == {"person1", "person2"} and (folder / "mine.png").exists()

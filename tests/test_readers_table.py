@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,7 +89,7 @@ def test_without_time_a_rate_is_needed(tmp_path: Path) -> None:
         (b"a,b\n1,2\n3,4\n", "no column is named like a channel"),
         (b"time,acc_x\n0,x\n1,y\n", "column 'acc_x' holds no number"),
         (b"time,acc_x\nmonday,1\ntuesday,2\n", "neither seconds nor ISO 8601"),
-        (b"time,acc_x\n" + b"".join(b"%d,1\n" % (20 * i) for i in range(99)), "milliseconds"),
+        (b"time,acc_x\n" + b"".join(b"%d,1\n" % (10**11 * i) for i in range(99)), "--as time=s"),
         (b"time,acc_x\n0,1\n0,2\n", "same time"),
         (b"time,acc_x\n" + b"0,nan\n" * 9 + b"1,1\n2,1\n", "data row 1"),
         (b"\x89PNG\r\n\x1a\n\x00\xff" * 20, "bad"),
@@ -129,3 +130,42 @@ def test_any_damage_is_read_or_refused_in_words(data: st.DataObject, tmp_path: P
 def test_writing_elsewhere_is_refused(recording: Recording, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=".csv or .parquet"):
         write(recording, tmp_path / "x.xlsx")
+
+
+def test_clean_parquet_is_read_as_the_careful_way_reads_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    time = np.r_[np.arange(300), np.arange(400, 900)] / 50
+    columns = {f"acc_{a}": rng.normal(9.8 * (a == "z"), 1, 800).astype(np.float32) for a in "xyz"}
+    start = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    dates = [start + timedelta(seconds=t) for t in time]
+    jitter = time + 0.004 * rng.random(800)
+    for name, clock in (("seconds", time), ("dates", dates), ("jitter", jitter)):
+        frame = pl.DataFrame({"time": clock, **columns})
+        frame.write_parquet(tmp_path / f"{name}.parquet", row_group_size=128)
+        frame.write_csv(tmp_path / f"{name}.csv")
+        quick, careful = (read(tmp_path / f"{name}{e}") for e in (".parquet", ".csv"))
+        assert np.allclose(quick.values, careful.values, atol=1e-5)
+        assert (quick.rate, quick.start) == (careful.rate, careful.start)
+        assert len(quick.gaps) == 1 and quick.duration == pytest.approx(careful.duration)
+        assert quick.gaps[0].start == pytest.approx(careful.gaps[0].start)
+
+
+def test_parquet_that_is_not_clean_is_read_with_care(tmp_path: Path) -> None:
+    values = [9.8] * 50 + [None] + [9.8] * 49
+    frame = pl.DataFrame({"time": [i / 50 for i in range(100)], "acc_z": values})
+    frame.write_parquet(tmp_path / "null.parquet")
+    assert read(tmp_path / "null.parquet").notes["rows_dropped"] == 1
+    frame.drop_nulls().reverse().write_parquet(tmp_path / "back.parquet")
+    assert read(tmp_path / "back.parquet").notes["rows_out_of_order"] == 98
+
+
+def test_a_pause_longer_than_stated_is_a_gap(tmp_path: Path) -> None:
+    lines = rows()[:100] + [f"{5 + i / 50:.3f},{i},0.5,9.8" for i in range(100)]
+    path = csv(tmp_path / "gap.csv", HEADER, lines)
+    assert read(path, max_gap=4).gaps == () and len(read(path, max_gap=2.9).gaps) == 1
+
+
+def test_samples_skipped_now_and_then_do_not_quicken_the_rate(tmp_path: Path) -> None:
+    lines = [f"{i / 25:.3f},{i},0.5,9.8" for i in range(500) if i % 5]
+    got = read(csv(tmp_path / "skip.csv", HEADER, lines))
+    assert got.rate == 20 and got.duration == pytest.approx(20, abs=0.2)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ambulo.recording import Interval as Interval
     from ambulo.recording import Recording as Recording
     from ambulo.reproduction import reproduce as reproduce
+    from ambulo.suitability import fit as fit
     from ambulo.timeline import Timeline as Timeline
     from ambulo.training import train as train
     from ambulo.windows import Windowing as Windowing
@@ -43,12 +44,14 @@ _HOMES = {
     "evaluate": "evaluation",
     "reproduce": "reproduction",
     "Recognizer": "recognizer",
+    "fit": "suitability",
     "Timeline": "timeline",
     "AmbuloError": "errors",
 }
 __all__ = [*_HOMES]  # noqa: PLE0604
 
 _EXTRAS = {
+    "actfast": "devices",
     "torch": "train",
     "onnxscript": "train",
     "onnx": "train",

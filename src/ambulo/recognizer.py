@@ -241,7 +241,7 @@ class Recognizer:
             f"gravity {w.gravity}",
             "network": f"{self.network.get('model')} {sizes} {len(self.graph) / 1e6:.2f} MB",
             "temperature": self.temperature,
-            **{key: value for key, value in self.card.items() if key != "history"},
+            **{key: value for key, value in self.card.items() if key not in ("history", "signal")},
         }
         return "\n".join(f"{key:<20} {_plain(value)}" for key, value in facts.items())
 

@@ -32,6 +32,7 @@ from ambulo.progress import bar
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.recording import housings
 from ambulo.state import State
+from ambulo.suitability import signature
 from ambulo.windows import Windows
 
 Report = Callable[[dict[str, float]], None]
@@ -375,6 +376,8 @@ def card(windows: Windows, fitted: Fit, options: Options, seed: int) -> dict[str
         | {"python": platform.python_version()},
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "history": fitted.history,
+        "placements": list(windows.placements),
+        "signal": signature(windows),
         "terms": windows.terms,
         "citation": windows.citation,
     }

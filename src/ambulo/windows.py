@@ -200,6 +200,7 @@ class Windows:
     `activities`, UNLABELLED or TRANSITION; `subjects` and `recordings` name the wearer and the
     recording; a window's sample span in it is `starts` to `starts + length`; `seconds` is when it
     starts. `source` names the data set, `official_test` the people of its published test set,
+    `placements` where on the body its devices were worn,
     `training` the training options that suit the data where none are given.
     """
 
@@ -215,6 +216,7 @@ class Windows:
     windowing: Windowing
     source: str = "unnamed"
     official_test: tuple[str, ...] = ()
+    placements: tuple[str, ...] = ()
     terms: str = ""
     citation: str = ""
     training: dict[str, Any] = field(default_factory=dict)

@@ -27,6 +27,7 @@ for command in (
     compare.ablate,
     compare.compare,
     tune.tune,
+    recognize.inspect,
     recognize.predict,
     recognize.describe,
 ):

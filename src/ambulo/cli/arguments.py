@@ -25,6 +25,15 @@ Context = Annotated[
     str, typer.Option(help="Which windows speak for one: none (itself), causal, offline.")
 ]
 Lag = Annotated[int, typer.Option(min=0, help="Windows that causal context may wait for.")]
+As = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as",
+        help="State something about the file, as unit.acc=g, sign=ios, time=ms, columns.acc_x=A1, "
+        "placement=wrist, zone=Europe/Rome; repeatable. See 'ambulo inspect'.",
+    ),
+]
+Rate = Annotated[float | None, typer.Option(help="Hz, for a file without time.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="A training option, as epochs=10 or rotate=15; repeatable."),
@@ -39,7 +48,10 @@ def load(
 
     loaded = load_dataset(dataset, data, activities=activities, device=device)
     for name, note in loaded.notes.items():
-        if "missing" in name and note:
+        if "missing" in name and isinstance(note, dict):
+            for reason in note.values():
+                typer.echo(f"note: {dataset}: not read: {reason}", err=True)
+        elif "missing" in name and note:
             typer.echo(f"note: {dataset}: {name.replace('_', ' ')}: {note}", err=True)
     return loaded
 
@@ -57,6 +69,29 @@ def cut(
     """Windows of a data set."""
     loaded = load(dataset, data, activities, device)
     return loaded.windows(seconds=seconds, overlap=overlap, channels=channels, keep=keep)
+
+
+def stated(pairs: list[str] | None, rate: float | None = None) -> dict[str, Any]:
+    """What `--as KEY=VALUE` says about a file; a dotted key, `unit.acc=g`, fills a table."""
+    from ambulo.errors import RecordingError
+
+    out: dict[str, Any] = {} if rate is None else {"rate": rate}
+    for pair in pairs or []:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise RecordingError(f"--as {pair}: write KEY=VALUE, as in --as unit.acc=g")
+        table, dot, name = key.partition(".")
+        value: Any = text
+        if table in ("rate", "max_gap", "scale"):
+            try:
+                value = float(text)
+            except ValueError as error:
+                raise RecordingError(f"--as {pair}: {text!r} is no number") from error
+        if dot:
+            out.setdefault(table, {})[name] = value
+        else:
+            out[table] = value
+    return out
 
 
 def options(pairs: list[str] | None) -> dict[str, Any]:

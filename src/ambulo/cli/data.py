@@ -54,6 +54,8 @@ def datasets_show(
 ) -> None:
     """Show a data set: facts, windows per person and activity, and a picture of its signals.
 
+    NAME is a data set, or a folder of recordings: one folder a person, or a manifest.csv.
+
     Example: ambulo datasets show hapt --out hapt.png
     """
     from ambulo import report
@@ -61,9 +63,11 @@ def datasets_show(
 
     loaded = load(name, data, activities, device)
     windows = loaded.windows()
-    facts = describe(name) | {"notes": loaded.notes, "counts": windows.counts()}
-    picture = report.save(report.signals(loaded), out or Path(f"{name}.png"))
-    facts["picture"] = str(picture)
+    facts = describe(loaded.info) | {"notes": loaded.notes, "counts": windows.counts()}
+    facts["picture"] = None
+    if windows.activities:
+        out = out or Path(f"{Path(name).resolve().name}.png")
+        facts["picture"] = str(report.save(report.signals(loaded), out))
     if json_:
         typer.echo(json.dumps(facts))
         return
@@ -76,9 +80,11 @@ def datasets_show(
         if facts[key]:
             typer.echo(f"{key:<11} {_plain(facts[key])}")
     for key, note in loaded.notes.items():
+        if isinstance(note, dict) and "missing" in key:
+            note = f"{len(note)}, told above"
         typer.echo(f"{'note':<11} {key.replace('_', ' ')}: {_plain(note)}")
     _table(windows)
-    typer.echo(f"picture     {picture}")
+    typer.echo(f"picture     {facts['picture'] or 'none: nothing in it is labelled'}")
 
 
 def _plain(value: Any) -> str:
@@ -87,7 +93,7 @@ def _plain(value: Any) -> str:
 
 def _table(windows: Windows) -> None:
     """Windows of each activity, a row a person."""
-    width = max(map(len, windows.activities)) + 1
+    width = max(map(len, windows.activities), default=0) + 1
     typer.echo(
         f"\nwindows of {windows.windowing.seconds:g} s by person\n{'':<8}"
         + "".join(f"{name:>{width}}" for name in windows.activities)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ambulo.cli.arguments import (
     Activities,
+    As,
     Channels,
     Context,
     DataPath,
@@ -17,13 +19,18 @@ from ambulo.cli.arguments import (
     Json,
     Lag,
     Overlap,
+    Rate,
     Seconds,
     Set,
     cut,
     options,
+    stated,
 )
 
 if TYPE_CHECKING:
+    from ambulo.recognizer import Recognizer
+    from ambulo.recording import Recording
+    from ambulo.suitability import Suitability
     from ambulo.windows import Windows
 
 
@@ -89,10 +96,17 @@ def predict(
     ] = None,
     context: Context = "offline",
     lag: Lag = 0,
-    rate: Annotated[float | None, typer.Option(help="Hz, for a file without time.")] = None,
+    rate: Rate = None,
+    as_: As = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Predict even what does not suit the recognizer.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Turn a recording into a timeline.
+
+    What was assumed about the file, and what does not suit the recognizer, is told on stderr;
+    what would be nonsense is refused.
 
     Example: ambulo predict waist.ambulo monday.csv --out monday.png --out timeline.csv
     """
@@ -100,16 +114,112 @@ def predict(
     from ambulo.recognizer import Recognizer
 
     model = Recognizer.load(recognizer)
-    signal = read(recording, rate=rate)
-    for note in ("rows_dropped", "rows_out_of_order", "rows_of_the_same_time"):
-        if signal.notes[note]:
-            typer.echo(
-                f"note: {recording}: {signal.notes[note]} {note.replace('_', ' ')}", err=True
-            )
+    signal = read(recording, **stated(as_, rate))
+    _tell(recording, signal)
+    _suit(recording, signal, model, anyway)
     timeline = model.predict(signal, context=context, lag=lag)
     for path in out or []:
         timeline.save(path)
     typer.echo(json.dumps(timeline.rows()) if json_ else str(timeline))
+
+
+def _tell(path: Path, signal: Recording) -> None:
+    """Say on stderr what was dropped, and what nobody stated."""
+    from ambulo.readers import findings
+
+    for note in ("rows_dropped", "rows_out_of_order", "rows_of_the_same_time"):
+        if signal.notes.get(note):
+            typer.echo(f"note: {path}: {signal.notes[note]} {note.replace('_', ' ')}", err=True)
+    for finding in findings(signal):
+        if finding.sure != "stated" and finding.what not in ("calibration", "not worn"):
+            typer.echo(f"note: {path}: {finding}", err=True)
+
+
+def _suit(path: Path, signal: Recording, model: Recognizer, anyway: bool) -> None:
+    """Warn where the recording may not suit the recognizer; refuse where it cannot."""
+    from ambulo.errors import RecognizerError
+    from ambulo.suitability import fit
+
+    found = fit(signal, model)
+    for check in found.of("doubt"):
+        typer.echo(f"doubt: {path}: {check.what}: {check.found}: {check.remedy}", err=True)
+    refused = found.of("refuse")
+    if refused and not anyway:
+        reasons = "; ".join(f"{check.what}: {check.found}: {check.remedy}" for check in refused)
+        raise RecognizerError(f"{path} does not suit this recognizer: {reasons} (or --anyway)")
+
+
+def inspect(
+    file: Path,
+    recognizer: Annotated[
+        Path | None, typer.Option(help="Say too whether the file suits this recognizer.")
+    ] = None,
+    rate: Rate = None,
+    as_: As = None,
+    json_: Json = False,
+) -> None:
+    """Say what is in a recording file, and what reading it decided, how surely, and why.
+
+    Each decision can be stated otherwise by --as, or by a TOML file of the same name beside the
+    file (monday.toml for monday.csv) with the same keys: sign = "ios", or [unit] acc = "g".
+
+    Example: ambulo inspect monday.csv --as unit.acc=g
+    """
+    from ambulo.readers import read
+    from ambulo.recognizer import Recognizer
+    from ambulo.suitability import fit
+
+    model = Recognizer.load(recognizer) if recognizer else None
+    signal = read(file, **stated(as_, rate))
+    suits = fit(signal, model) if model else None
+    if json_:
+        typer.echo(json.dumps(_facts(signal, suits)))
+        return
+    for key, value in _facts(signal, None).items():
+        if key not in ("findings", "gaps"):
+            typer.echo(f"{key:<12} {_plain(value)}")
+    for finding in signal.notes["findings"]:
+        typer.echo(f"{finding.sure:<12} {finding.what}: {finding.decided}: {finding.why}")
+        if finding.override and finding.sure != "stated":
+            typer.echo(f"{'':<12} otherwise: --as {finding.override}")
+    for check in suits.checks if suits else ():
+        typer.echo(f"{check.verdict:<12} {check.what}: {check.found}" + _do(check.remedy))
+
+
+def _do(remedy: str) -> str:
+    return f": {remedy}" if remedy else ""
+
+
+def _facts(signal: Recording, suits: Suitability | None) -> dict[str, Any]:
+    """What `inspect` tells, as JSON can hold it."""
+    facts: dict[str, Any] = {
+        "recording": signal.name,
+        "subject": signal.subject,
+        "channels": [channel.name for channel in signal.channels],
+        "units": list(dict.fromkeys(f"{c.sensor}: {c.unit}" for c in signal.channels)),
+        "rate": signal.rate,
+        "seconds": round(signal.duration, 3),
+        "samples": len(signal),
+        "start": signal.start.isoformat() if signal.start else None,
+        "gaps": [(gap.start, gap.end) for gap in signal.gaps],
+        "missing": f"{len(signal.gaps)} gaps, "
+        f"{sum(gap.end - gap.start for gap in signal.gaps):.1f} s",
+        "activities": sorted({interval.activity for interval in signal.intervals}),
+    }
+    facts |= {key: value for key, value in signal.notes.items() if key != "findings"}
+    facts["findings"] = [asdict(finding) for finding in signal.notes["findings"]]
+    if suits is not None:
+        facts["verdict"] = suits.verdict
+        facts["checks"] = [asdict(check) for check in suits.checks]
+    return facts
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return "not stated" if value is None else str(value)
 
 
 def describe(recognizer: Path, json_: Json = False) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from ambulo.datasets import hapt, mhealth, synthetic, uci_har, wisdm, wisdm_2019
 from ambulo.datasets.archive import find, locate
 from ambulo.datasets.dataset import Dataset, DatasetInfo, load_recordings
+from ambulo.datasets.folder import is_folder, load_folder
 from ambulo.errors import DatasetError
 
 DATASETS = {
@@ -24,7 +25,10 @@ __all__ = ["DATASETS", "Dataset", "DatasetInfo", "dataset_info", "describe", "lo
 def dataset_info(name: str) -> DatasetInfo:
     """The facts of a data set. Raises DatasetError for a name that is not in `DATASETS`."""
     if name not in DATASETS:
-        raise DatasetError(f"there is no data set '{name}': choose from {', '.join(DATASETS)}")
+        raise DatasetError(
+            f"there is no data set '{name}': choose from {', '.join(DATASETS)}, or give the path "
+            "of a folder with recordings"
+        )
     info: DatasetInfo = DATASETS[name].INFO
     return info
 
@@ -38,10 +42,13 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set, from `path`, the folder `AMBULO_DATA`, the cache, or the network.
 
+    `name` is one of `DATASETS`, or the path of a folder of recordings (see `datasets.folder`).
     `activities` names one of its groupings (as "five"), `device` one of its devices, where
     it has a choice (as "phone"). Raises DatasetError when it is nowhere to be found or is not
     what it claims to be.
     """
+    if name not in DATASETS and is_folder(name):
+        return load_folder(Path(name), activities)
     info = dataset_info(name)
     info.grouping(activities)
     device = _device(info, device)
@@ -66,9 +73,15 @@ def _device(info: DatasetInfo, device: str | None) -> str:
     return device or (info.devices[0] if info.devices else "")
 
 
-def describe(name: str) -> dict[str, Any]:
+def _place(info: DatasetInfo, found: Path | None) -> str:
+    if info.files:
+        return str(found or "not on this machine")
+    return info.name if info.name not in DATASETS else "made when asked for"
+
+
+def describe(name: str | DatasetInfo) -> dict[str, Any]:
     """The facts of a data set as one dict, with `place`: where it is on this machine, if it is."""
-    info = dataset_info(name)
+    info = dataset_info(name) if isinstance(name, str) else name
     found = find(info.files)
     return {
         "name": info.name,
@@ -84,5 +97,5 @@ def describe(name: str) -> dict[str, Any]:
         "terms": info.terms,
         "citation": info.citation,
         "remarks": info.remarks,
-        "place": "made when asked for" if not info.files else str(found or "not on this machine"),
+        "place": _place(info, found),
     }

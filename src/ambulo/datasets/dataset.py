@@ -141,6 +141,7 @@ class Dataset:
             windows,
             source=info.name,
             official_test=info.official_test,
+            placements=info.placements,
             terms=info.terms,
             citation=info.citation,
             training=dict(info.training),

@@ -97,6 +97,7 @@ def _assemble(arrays: dict[str, Any]) -> Windows:
         windowing=replace(INFO.windowing),
         source=INFO.name,
         official_test=TEST_PEOPLE,
+        placements=INFO.placements,
         terms=INFO.terms,
         citation=CITATION,
         training=dict(INFO.training),

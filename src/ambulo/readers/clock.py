@@ -1,0 +1,153 @@
+"""The time of every row in seconds: from seconds to nanoseconds, since boot or 1970, or dates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.errors import RecordingError
+from ambulo.readers.finding import Finding, Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Array = npt.NDArray[Any]
+
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_EPOCHS = {"s": 9e8, "ms": 9e11, "us": 9e14, "ns": 9e17}
+"""Counts since 1970 at the middle of 1998, from which on a count is taken for one since 1970."""
+_CLOCK = r"^(\d{1,2}):(\d{2}):(\d{2})(?:[.:,](\d{1,9}))?$"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds of every row `(n,)`, NaN where there are none, counted from `epoch`.
+
+    `epoch` is in seconds since 1970, None where the file gives no wall time.
+    """
+
+    seconds: Array
+    epoch: float | None
+    findings: tuple[Finding, ...]
+
+
+def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> Clock:
+    """The times that a column tells; `unit` is what its name states.
+
+    Raises RecordingError where it holds neither numbers nor dates.
+    """
+    import polars as pl
+
+    if column.dtype.is_temporal() and not isinstance(column.dtype, pl.Datetime | pl.Date):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        numbers = column.str.strip_chars().cast(pl.Float64, strict=False)
+        if numbers.null_count() <= 0.5 * len(column):
+            column = numbers
+    if column.dtype.is_numeric():
+        return _counted(where, column, unit, settings)
+    if column.dtype == pl.String:
+        clock = _time_of_day(column)
+        if clock is not None:
+            return clock
+        column = _dates(column, settings)
+    if column.dtype.is_temporal() and column.null_count() <= 0.5 * len(column):
+        return _dated(column, settings)
+    raise RecordingError(
+        f"{where}: column '{column.name}' is neither seconds nor ISO 8601 (row 1: "
+        f"{column[0] if len(column) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
+    )
+
+
+def _counted(where: str, column: pl.Series, stated: str, settings: Settings) -> Clock:
+    import polars as pl
+
+    values = np.array(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), np.float64)
+    good = values[np.isfinite(values)]
+    if not len(good):
+        raise RecordingError(f"{where}: column '{column.name}' holds no time: give a rate instead")
+    middle = float(np.median(good[:100_000]))
+    unit, sure, why = _unit_of_time(good, middle, stated, settings)
+    since_1970 = _EPOCHS[unit] < middle < 10 * _EPOCHS[unit]
+    first = float(good[0]) if since_1970 else 0.0
+    finding = Finding("time", f"{unit} since " + ("1970" if since_1970 else "a start"), sure, why)
+    if sure != "stated" or unit != "s":
+        finding = Finding(*(finding.what, finding.decided, sure, why), override="time=s|ms|us|ns")
+    with np.errstate(over="ignore"):
+        seconds = (values - first) / PER_SECOND[unit]
+    return Clock(seconds, first / PER_SECOND[unit] if since_1970 else None, (finding,))
+
+
+def _unit_of_time(
+    good: Array, middle: float, stated: str, settings: Settings
+) -> tuple[str, str, str]:
+    if settings.time:
+        return settings.time, "stated", "you said so"
+    if stated:
+        return stated, "stated", "the column's name says so"
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.abs(np.diff(good[:100_000]))
+    steps = steps[(steps > 0) & np.isfinite(steps)]
+    step = float(np.median(steps)) if len(steps) else 1.0
+    for unit in ("ns", "us", "ms", "s"):
+        if middle > _EPOCHS[unit] and step <= PER_SECOND[unit]:
+            return unit, "stated", f"counts near {middle:.3g} can only be {unit} since 1970"
+    most = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": np.inf}
+    unit = next(unit for unit in most if step <= most[unit])
+    sure = "stated" if unit == "s" and step < 1 else "measured"
+    return unit, "assumed" if step == 1 else sure, f"samples are {step:.6g} {unit} apart"
+
+
+def _time_of_day(column: pl.Series) -> Clock | None:
+    """Times such as 15:42:07.123, which go on after midnight; None where they are none."""
+    import polars as pl
+
+    text = column.str.strip_chars()
+    parts = [text.str.extract(_CLOCK, i).cast(pl.Float64, strict=False) for i in (1, 2, 3)]
+    if parts[0].null_count() > 0.5 * len(column):
+        return None
+    tail = text.str.extract(_CLOCK, 4).fill_null("0")
+    fraction = ("0." + tail).cast(pl.Float64, strict=False)
+    whole = parts[0] * 3600 + parts[1] * 60 + parts[2] + fraction
+    seconds = np.array(whole.fill_null(float("nan")).to_numpy(), np.float64)
+    steps = np.diff(seconds, prepend=seconds[0])
+    seconds = seconds + 86400.0 * np.cumsum(np.nan_to_num(steps) < -43200)
+    why = "as in 15:42:07.123, with no day"
+    return Clock(seconds, None, (Finding("time", "time of day", "stated", why),))
+
+
+def _dates(column: pl.Series, settings: Settings) -> pl.Series:
+    """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`."""
+
+    text = column.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
+    zone = r"\s*([+-]\d{2}):?(\d{2})$"
+    zoned = text.str.contains(zone) | text.str.ends_with("Z")
+    if zoned.sum() > 0.5 * len(text):
+        text = text.str.replace(r"Z$", "+00:00").str.replace(zone, "${1}${2}")
+        return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="ns", strict=False)
+    for form in ("%Y-%m-%dT%H:%M:%S%.f", "%m/%d/%Y %H:%M:%S%.f", "%d.%m.%Y %H:%M:%S%.f"):
+        parsed = text.str.to_datetime(form, time_unit="ns", strict=False)
+        if parsed.null_count() <= 0.5 * len(text):
+            return parsed
+    return column
+
+
+def _dated(column: pl.Series, settings: Settings) -> Clock:
+    import polars as pl
+
+    column = column.cast(pl.Datetime("ns", getattr(column.dtype, "time_zone", None)))
+    if column.dtype.time_zone is not None:  # type: ignore[attr-defined]
+        finding = Finding("time", "dates with a zone", "stated", "the column says so")
+    else:
+        zone = settings.zone or "UTC"
+        column = column.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        sure = "stated" if settings.zone else "assumed"
+        why = "you said so" if settings.zone else "the dates name no zone"
+        finding = Finding("time", f"dates in {zone}", sure, why, "zone=Europe/Rome")
+    whole = column.dt.epoch("ns")
+    first = int(whole.drop_nulls()[0])
+    nanoseconds = (whole - first).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return Clock(np.asarray(nanoseconds) / 1e9, first / 1e9, (finding,))

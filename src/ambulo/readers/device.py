@@ -1,0 +1,224 @@
+"""Research devices: Axivity .cwa, GENEActiv .bin, ActiGraph .gt3x, decoded by actfast.
+
+Calibrated to 1 g from still periods where they allow it, with non-wear found and stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.errors import MissingExtraError, RecordingError
+from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.grid import MAX_GAP, Stream, place
+from ambulo.readers.meaning import Layout, Placed, finish
+from ambulo.readers.names import Column
+from ambulo.readers.source import Source
+from ambulo.readers.wear import calibrate, nonwear
+from ambulo.recording import Gap, Recording
+
+Array = npt.NDArray[Any]
+
+
+def axivity(source: Source) -> bool:
+    """Axivity AX3 or AX6: OpenMovement's CWA, whose header begins with MD."""
+    return source.head[:2] == b"MD" and source.path.suffix.lower() == ".cwa"
+
+
+def geneactiv(source: Source) -> bool:
+    """GENEActiv: text pages of hexadecimal samples, after a header with the device's identity."""
+    return source.head[:15] == b"Device Identity"
+
+
+def actigraph(source: Source) -> bool:
+    """ActiGraph GT3X: a zip of info.txt and log.bin."""
+    return source.path.suffix.lower() == ".gt3x" and source.head[:2] == b"PK"
+
+
+DEVICES = {"axivity": axivity, "geneactiv": geneactiv, "actigraph": actigraph}
+"""Every kind of device file, and what knows it."""
+_ENDINGS = (".cwa", ".gt3x", ".bin")
+
+
+def read_device(name: str, source: Source, settings: Settings) -> Recording | None:
+    """The recording of a device file of this name in `DEVICES`, None where it is another.
+
+    Raises RecordingError where the file is damaged, MissingExtraError without actfast.
+    """
+    if not DEVICES[name](source):
+        return None
+    data = _decode(source)
+    placed, east = _place(source, data, settings)
+    layout = Layout(
+        title=str(data["format"]),
+        units={"acc": "g", "gyro": "deg/s"},
+        sign="android",
+        sure="stated",
+        why="these devices read +g upwards at rest",
+    )
+    recording = finish(source, placed, layout, settings)
+    if recording.start is None or settings.zone:
+        return recording
+    return replace(recording, start=recording.start.astimezone(timezone(timedelta(seconds=east))))
+
+
+def _place(source: Source, data: Any, settings: Settings) -> tuple[Placed, float]:
+    """The samples on a grid, calibrated, in g and deg/s; and the clock's seconds east of UTC."""
+    sensors = [t for t in data["timeseries"].values() if "acceleration" in t]
+    if not sensors or len(sensors[0]["datetime"]) < 3:
+        raise RecordingError(f"{source.path}: holds no acceleration: download it again")
+    fast = sensors[0]
+    rate = settings.rate or _nominal(source, data, fast["datetime"])
+    epoch = float(int(fast["datetime"][0]) // 1_000_000_000)
+    clock, east = _zone(data, settings, epoch)
+    columns = tuple(
+        Column(f"{name}_{axis}", sensor, axis)
+        for name, sensor in (("acceleration", "acc"), ("gyroscope", "gyro"))
+        for axis in "xyz"
+        if name in fast
+    )
+    values = np.hstack([fast[name] for name in ("acceleration", "gyroscope") if name in fast])
+    time = _smooth(data, fast["datetime"], epoch, rate)
+    stream = Stream(tuple(column.name for column in columns), time, values)
+    ordered, backwards, doubled = stream.in_order()
+    grid, gaps, pieces = place([ordered], rate, settings.max_gap or max(MAX_GAP, 2 / rate))
+    found, notes = _worn(grid, rate, gaps)
+    said = Finding("rate", f"{rate:g} Hz", "stated", "the device's settings", "rate=50")
+    counts = {"rows": len(values), "rows_dropped": 0, "rows_out_of_order": backwards}
+    placed = Placed(
+        columns=columns,
+        values=grid,
+        rate=rate,
+        gaps=tuple(gaps),
+        epoch=epoch + pieces[0][0] - east,
+        findings=(clock, said, *found),
+        notes={**notes, **counts, "rows_of_the_same_time": doubled, "device": _facts(data)},
+        subject=_subject(data),
+    )
+    return placed, east
+
+
+def _decode(source: Source) -> Any:
+    try:
+        import actfast
+    except ImportError as error:
+        raise MissingExtraError("actfast", "devices") from error
+    try:
+        return actfast.read(source.path)
+    except (ValueError, OSError, OverflowError, MemoryError) as error:
+        raise RecordingError(
+            f"{source.path}: is damaged ({str(error)[:200]}): download it from the device again"
+        ) from error
+    except BaseException as error:  # a panic of the decoder, in Rust, is no Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        raise RecordingError(
+            f"{source.path}: is damaged (the decoder gave up): download it from the device again"
+        ) from error
+
+
+def _nominal(source: Source, data: Any, datetime_ns: Array) -> float:
+    """The rate that the device was set to, else that of its times."""
+    for group, key in (
+        ("configuration", "sample_rate_hz"),
+        ("Configuration Info", "Measurement Frequency"),
+        ("info", "Sample Rate"),
+    ):
+        text = data["metadata"].get(group, {}).get(key, "").split(" ")[0]
+        try:
+            if 1 <= float(text) <= 10_000:
+                return float(text)
+        except ValueError:
+            continue
+    step = float(np.median(np.diff(datetime_ns))) / 1e9
+    if not 1e-4 <= step <= 1:
+        raise RecordingError(f"{source.path}: its clock is damaged: download it again")
+    return round(1 / step, 1)
+
+
+def _smooth(data: Any, datetime_ns: Array, epoch: float, rate: float) -> Array:
+    """Seconds of every sample, spread evenly from block to block.
+
+    Axivity stamps a block of samples; within it, actfast counts at the nominal rate, and a sensor
+    that runs a little faster or slower would jump at each block. Where the next block begins
+    within a tenth of where it should, samples are spread over what lies between.
+    """
+    time = (datetime_ns - int(epoch) * 1_000_000_000) / 1e9
+    slow = data["timeseries"].get("low_frequency")
+    blocks = 0 if slow is None else len(slow["datetime"])
+    if data["format"] != "Axivity CWA" or blocks < 2 or len(time) % blocks:
+        return np.asarray(time)
+    each = len(time) // blocks
+    begins = time[::each]
+    steps = np.diff(begins) / each
+    steps = np.where(np.abs(steps * rate - 1) < 0.1, steps, 1 / rate)
+    steps = np.append(steps, np.median(steps))
+    return np.asarray((begins[:, None] + np.arange(each) * steps[:, None]).ravel())
+
+
+def _worn(values: Array, rate: float, gaps: Sequence[Gap]) -> tuple[list[Finding], dict[str, Any]]:
+    """Calibrate acceleration in g in place, and find when the device was not worn."""
+    acc = values[:, :3]
+    fitted = calibrate(acc, rate)
+    spans = [(_when(start, gaps), _when(end, gaps)) for start, end in nonwear(acc, rate)]
+    hours = sum(end - start for start, end in spans) / 3600
+    found = [
+        Finding("calibration", fitted.said, "measured" if fitted.done else "assumed", fitted.why),
+        Finding("not worn", f"{hours:.1f} h", "measured", "still for an hour or more (van Hees)"),
+    ]
+    return found, {"nonwear": spans, "calibration": fitted.said}
+
+
+def _when(seconds: float, gaps: Sequence[Gap]) -> float:
+    """Seconds after the start of what lies `seconds` of samples in, with the gaps before it."""
+    for gap in gaps:
+        if gap.start > seconds:
+            break
+        seconds += gap.end - gap.start
+    return seconds
+
+
+def _zone(data: Any, settings: Settings, clock: float) -> tuple[Finding, float]:
+    """How the device's clock, which shows local time, is told; and its seconds east of UTC.
+
+    `clock` is what it showed at the start, in seconds since 1970 as if it were UTC.
+    """
+    meta = data["metadata"]
+    text = meta.get("info", {}).get("TimeZone") or meta.get("Configuration Info", {}).get(
+        "Time Zone", ""
+    )
+    hours, _, minutes = text.replace("GMT", "").strip().partition(":")
+    try:
+        east = 3600 * float(hours) + 60 * float(minutes[:2] or 0) * (-1 if "-" in hours else 1)
+        return Finding("time", f"local, {text}", "stated", "the device's settings"), east
+    except ValueError:
+        local = datetime.fromtimestamp(clock, ZoneInfo("UTC")).replace(tzinfo=None)
+    if settings.zone:
+        offset = ZoneInfo(settings.zone).utcoffset(local) or timedelta(0)
+        found = Finding("time", f"local in {settings.zone}", "stated", "you said so")
+        return found, offset.total_seconds()
+    said = "the device's clock names no zone"
+    return Finding("time", "UTC", "assumed", said, "zone=Europe/Rome"), 0.0
+
+
+def _facts(data: Any) -> dict[str, Any]:
+    temperatures = [t["temperature"] for t in data["timeseries"].values() if "temperature" in t]
+    facts: dict[str, Any] = {"format": str(data["format"])}
+    if temperatures and len(temperatures[0]):
+        low, middle, high = np.quantile(temperatures[0], [0.05, 0.5, 0.95])
+        facts["temperature"] = {"p5": float(low), "median": float(middle), "p95": float(high)}
+    return facts
+
+
+def _subject(data: Any) -> str | None:
+    meta = data["metadata"]
+    name = meta.get("Subject Info", {}).get("Subject Code") or meta.get("info", {}).get(
+        "Subject Name"
+    )
+    return str(name).strip("\x00 ") or None if name else None

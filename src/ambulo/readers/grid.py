@@ -1,0 +1,131 @@
+"""Streams of sensors that tick on their own, put on one regular grid, with the gaps stated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.errors import RecordingError
+from ambulo.recording import Gap
+
+Array = npt.NDArray[Any]
+
+MAX_GAP = 0.5
+"""Seconds between two samples above which nothing is interpolated: a gap is stated."""
+_BLOCK = 1 << 18
+_MOST = 40_000_000
+"""Samples that a grid may have beyond four times those recorded: a guard against mad clocks."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Channels that share their times: `time` `(n,)` in seconds, `values` `(n, channels)`."""
+
+    names: tuple[str, ...]
+    time: Array
+    values: Array
+
+    def good(self) -> Stream:
+        """Without the rows that are not finite."""
+        good = np.isfinite(self.values).all(axis=1) & np.isfinite(self.time)
+        if good.all():
+            return self
+        return replace(self, time=self.time[good], values=self.values[good])
+
+    def in_order(self) -> tuple[Stream, int, int]:
+        """Sorted by time, one row a moment; with the rows out of order, and of the same time."""
+        steps = np.diff(self.time)
+        backwards = int((steps < 0).sum())
+        if not backwards and not (steps == 0).any():
+            return self, 0, 0
+        order = np.argsort(self.time, kind="stable")
+        order = order[np.r_[True, np.diff(self.time[order]) > 0]]
+        ordered = replace(self, time=self.time[order], values=self.values[order])
+        return ordered, backwards, len(steps) + 1 - len(order)
+
+
+def place(
+    streams: Sequence[Stream], rate: float, max_gap: float
+) -> tuple[Array, list[Gap], list[tuple[float, float]]]:
+    """All streams on one grid at `rate` Hz, where all of them have samples.
+
+    Between samples up to `max_gap` seconds apart the signal is interpolated linearly; a longer
+    pause of any stream is a gap, and the grid starts anew behind it. Returns float32 values
+    `(m, channels)`, the gaps in seconds since the first sample, and the `(start, end)` of the
+    pieces on the streams' clock. Raises RecordingError where the streams share no stretch.
+    """
+    pieces = _shared([_pieces(stream.time, max_gap) for stream in streams])
+    counts = [int(np.floor((end - start) * rate + 1e-6)) + 1 for start, end in pieces]
+    recorded = sum(len(stream.time) for stream in streams)
+    if sum(counts) > 4 * recorded + _MOST:
+        raise RecordingError(
+            f"{recorded} samples would become {sum(counts)} at {rate:g} Hz: the times do not fit "
+            "the rate; state the unit of time, or the rate"
+        )
+    width = sum(len(stream.names) for stream in streams)
+    out = np.empty((sum(counts), width), np.float32)
+    gaps, at, end, zero = [], 0, 0.0, pieces[0][0]
+    for (start, _), n in zip(pieces, counts, strict=True):
+        begin = max(start - zero, end) if at else 0.0
+        if at and begin > end:
+            gaps.append(Gap(end, begin))
+        _fill(out[at : at + n], streams, start, rate)
+        at, end = at + n, begin + n / rate
+    return out, gaps, pieces
+
+
+def _pieces(time: Array, max_gap: float) -> list[tuple[float, float]]:
+    edges = np.flatnonzero(np.diff(time) > max_gap) + 1
+    firsts, lasts = [0, *edges], [*edges, len(time)]
+    return [(float(time[a]), float(time[b - 1])) for a, b in zip(firsts, lasts, strict=True)]
+
+
+def _shared(every: Sequence[list[tuple[float, float]]]) -> list[tuple[float, float]]:
+    """Where all have a piece."""
+    shared = every[0]
+    for pieces in every[1:]:
+        both, i, j = [], 0, 0
+        while i < len(shared) and j < len(pieces):
+            start, end = max(shared[i][0], pieces[j][0]), min(shared[i][1], pieces[j][1])
+            if end >= start:
+                both.append((start, end))
+            i, j = (i + 1, j) if shared[i][1] < pieces[j][1] else (i, j + 1)
+        shared = both
+    if not shared:
+        raise RecordingError(
+            "its sensors were never on at the same time: look at their time columns, or leave one "
+            "sensor's file out"
+        )
+    return shared
+
+
+def _fill(out: Array, streams: Sequence[Stream], start: float, rate: float) -> None:
+    """Interpolate a piece block by block, so that no long float64 array is needed."""
+    for first in range(0, len(out), _BLOCK):
+        grid = start + np.arange(first, min(first + _BLOCK, len(out))) / rate
+        column = 0
+        for stream in streams:
+            lo = max(int(np.searchsorted(stream.time, grid[0], "right")) - 1, 0)
+            hi = int(np.searchsorted(stream.time, grid[-1], "left")) + 1
+            for values in stream.values[lo:hi].T:
+                out[first : first + len(grid), column] = np.interp(grid, stream.time[lo:hi], values)
+                column += 1
+
+
+def rate_of(time: Array, max_gap: float = MAX_GAP) -> tuple[float, float]:
+    """The rate in Hz, to the nearest 0.1, and its jitter: the steps' relative deviation.
+
+    The median step tells, unless samples are skipped so often that the mean (without gaps) is
+    over 2 % slower: then the mean does, for the samples are that many a second.
+    """
+    steps = np.diff(time)
+    median = float(np.median(steps))
+    near = steps[steps <= max(max_gap, 2 * median)]
+    mean = float(near.mean())
+    step = mean if mean > 1.02 * median else median
+    jitter = float(np.sqrt(np.mean((near / step - 1) ** 2)))
+    return round(1 / step, 1), jitter

@@ -1,0 +1,313 @@
+"""The file as it lies: tables out of CSV, Parquet, Feather, JSON, gzip, zip or an export's folder.
+
+Archives are read in place and never trusted: climbing paths, archives in archives and anything
+that would unpack to more than `LARGEST` is refused.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ambulo.errors import RecordingError
+from ambulo.readers.names import activity_column, parse, subject_column, time_column
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LARGEST = 4 << 30
+"""Bytes that the tables of one archive may unpack to."""
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".ipc", ".json", ".jsonl")
+ARCHIVES = (".zip", ".gz")
+_COLUMNAR = (".parquet", ".feather", ".arrow", ".ipc")
+_FOREIGN = {
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"%PDF": "a PDF document",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"SQLite": "a database",
+    b"\x7fELF": "a program",
+    b"RIFF": "sound or video",
+    b"ID3": "sound",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, or the folder of an app's export, and the tables in it."""
+
+    path: Path
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes, by which device files are known; empty for a folder."""
+        if self.path.is_dir():
+            return b""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(4096)
+        except OSError as error:
+            raise RecordingError(
+                f"{self.path}: cannot be opened ({error.strerror}): look at its permissions"
+            ) from error
+
+    @cached_property
+    def members(self) -> dict[str, Path | bytes]:
+        """The tables' files by name: the file itself, or those of the archive or folder."""
+        self.check()
+        suffix = self.path.suffix.lower()
+        if self.path.is_dir():
+            files = [p for p in sorted(self.path.rglob("*")) if p.suffix.lower() in TABLES]
+            return {p.relative_to(self.path).as_posix(): p for p in files if p.is_file()}
+        if suffix == ".zip" or self.head[:4] == b"PK\x03\x04":
+            return self._unzip()
+        if suffix == ".gz" or self.head[:2] == b"\x1f\x8b":
+            return {self.path.with_suffix("").name: self._gunzip()}
+        return {self.path.name: self.path}
+
+    @cached_property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables by file name; those that are empty or hold no table are left out.
+
+        Raises RecordingError where there is none, or, for a single file, says what is wrong.
+        """
+        if len(self.members) == 1:
+            ((name, file),) = self.members.items()
+            return by_sensor(name, load(f"{self.path}", name, file))
+        out = {}
+        for name, file in self.members.items():
+            try:
+                out[name] = load(f"{self.path}: '{name}'", name, file)
+            except RecordingError:
+                continue
+        if not out:
+            raise RecordingError(
+                f"{self.path}: there is no table in it (CSV, Parquet, Feather or JSON): export "
+                "the recording again, as CSV"
+            )
+        return out
+
+    @property
+    def unread(self) -> list[str]:
+        """Names of the tables' files that hold no table."""
+        return [name for name in self.members if name not in self.tables]
+
+    def check(self) -> None:
+        """Raise RecordingError for what cannot hold a recording: absent, empty, a picture, …"""
+        if not self.path.exists():
+            raise RecordingError(f"{self.path}: there is no such file")
+        if self.path.is_dir():
+            return
+        if not self.path.is_file():
+            raise RecordingError(f"{self.path}: is not a file: give a recording")
+        if self.path.stat().st_size == 0:
+            raise RecordingError(f"{self.path}: is empty: record again or copy it again")
+        for magic, what in _FOREIGN.items():
+            if self.head.startswith(magic):
+                raise RecordingError(
+                    f"{self.path}: is {what}, bad for reading: give a table or a device file"
+                )
+
+    def _unzip(self) -> dict[str, Path | bytes]:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                infos = [i for i in archive.infolist() if not i.is_dir() and _wanted(i.filename)]
+                self._check_archive(archive, infos)
+                return {i.filename: archive.read(i) for i in infos}
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
+            raise RecordingError(f"{self.path}: is damaged ({error}): export it again") from error
+        except (NotImplementedError, RuntimeError) as error:  # encrypted, or an odd compression
+            raise RecordingError(
+                f"{self.path}: cannot be unpacked ({error}): export it without a password"
+            ) from error
+
+    def _check_archive(self, archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
+        for name in archive.namelist():
+            parts = PurePosixPath(name.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in name.split("/")[0]:
+                raise RecordingError(f"{self.path}: '{name}' climbs out of the archive: refused")
+        if sum(info.file_size for info in infos) > LARGEST:
+            raise RecordingError(f"{self.path}: would unpack to over 4 GiB: refused")
+        if not infos:
+            inner = any(n.lower().endswith(ARCHIVES) for n in archive.namelist())
+            raise RecordingError(
+                f"{self.path}: there is no table in it"
+                + (", only another archive: unpack it first" if inner else ": export it as CSV")
+            )
+
+    def _gunzip(self) -> bytes:
+        try:
+            with gzip.open(self.path) as file:
+                out = file.read(LARGEST + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise RecordingError(f"{self.path}: is damaged ({error}): copy it again") from error
+        if len(out) > LARGEST:
+            raise RecordingError(f"{self.path}: would unpack to over 4 GiB: refused")
+        if out[:4] == b"PK\x03\x04" or out[:2] == b"\x1f\x8b":
+            raise RecordingError(f"{self.path}: holds another archive: unpack it first")
+        return out
+
+
+def _wanted(name: str) -> bool:
+    hidden = any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    return not hidden and name.lower().endswith(TABLES)
+
+
+def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
+    """The table in a file, or in its bytes. Raises RecordingError naming it and the remedy."""
+    import polars as pl
+
+    suffix = PurePosixPath(name).suffix.lower()
+    try:
+        if suffix == ".parquet":
+            frame = pl.read_parquet(file)
+        elif suffix in _COLUMNAR:
+            frame = pl.read_ipc(file)
+        elif suffix in (".json", ".jsonl"):
+            frame = _json(file)
+        else:
+            frame = _csv(where, file)
+    except _unreadable() as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise RecordingError(
+            f"{where}: is not a table that can be read ({reason}): give a CSV file with a header "
+            "row and commas, or Parquet"
+        ) from error
+    if not len(frame):
+        raise RecordingError(f"{where}: has a header but no rows: record again or copy it again")
+    return frame.rename(_clean(frame.columns))
+
+
+def by_sensor(name: str, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """A table whose rows name their sensor and hold its x, y and z, as one table a sensor."""
+    import polars as pl
+
+    column = next((n for n in ("sensor", "sensorName", "type") if n in frame.columns), None)
+    if column is None or not {"x", "y", "z"} <= set(frame.columns):
+        return {name: frame}
+    out = {}
+    frame = frame.with_columns(pl.col(column).cast(pl.String).fill_null("none"))
+    for (sensor,), rows in frame.group_by(column, maintain_order=True):
+        kept = [c for c in rows.columns if c != column and rows[c].null_count() < len(rows)]
+        out[f"{str(sensor).rpartition('.')[2]}.json"] = rows.select(kept)
+    return out
+
+
+def _unreadable() -> tuple[type[BaseException], ...]:
+    import polars as pl
+
+    kinds = (
+        OSError,
+        UnicodeError,
+        ValueError,
+        TypeError,
+        RecursionError,
+        pl.exceptions.PolarsError,
+    )
+    return (*kinds, pl.exceptions.PanicException)
+
+
+def _clean(names: list[str]) -> dict[str, str]:
+    clean = [name.strip().strip("\ufeff\"'") for name in names]
+    unique = len(set(clean)) == len(clean)
+    return dict(zip(names, clean, strict=True)) if unique else {}
+
+
+def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
+    import polars as pl
+
+    with file.open("rb") if isinstance(file, Path) else io.BytesIO(file) as stream:
+        head = stream.read(1 << 16)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head:
+        raise ValueError("bad text: it is binary, or UTF-16")
+    lines = head.decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+    skip = _header(lines)
+    separator = _separator(lines[skip : skip + 1])
+    options: dict[str, Any] = {
+        "skip_lines": skip,
+        "separator": separator,
+        "null_values": [""],
+        "encoding": "utf8-lossy",
+        "decimal_comma": separator in ";\t" and _comma(lines[skip + 1 :], separator),
+        "missing_columns": "raise",
+    }
+    options.pop("missing_columns")
+    first = pl.read_csv(head[: head.rfind(b"\n") + 1] or head, infer_schema_length=None, **options)
+    words = {activity_column(first.columns), subject_column(first.columns)}
+    numeric = {
+        name: pl.Float64() if kind.is_numeric() and name not in words else pl.String()
+        for name, kind in first.schema.items()
+    }
+    frame = pl.read_csv(file, schema_overrides=numeric, ignore_errors=True, **options)
+    nameless = [n for n in frame.columns if not n.strip() and frame[n].null_count() == len(frame)]
+    return frame.drop(nameless)
+
+
+def _header(lines: list[str]) -> int:
+    """The line that names the columns: the first one that names time or a channel, else the first.
+
+    Before it may stand comments, `sep=;`, or a few lines about the device.
+    """
+    start = 0
+    for number, line in enumerate(lines[:60]):
+        cells = [cell.strip().strip("\"'") for cell in line.split(_separator([line]))]
+        named = sum(parse(cell) is not None for cell in cells) + bool(time_column(cells)[0])
+        if named >= 2 or (named and len(cells) > 1 and not number):
+            return number
+        if line.startswith("#") or line.lower().startswith("sep=") or not line.strip():
+            start = number + 1 if start == number else start
+    return start if start < len(lines) else 0
+
+
+def _separator(lines: list[str]) -> str:
+    line = lines[0] if lines else ""
+    counts = {separator: line.count(separator) for separator in ",;\t|"}
+    best = max(counts, key=lambda separator: counts[separator])
+    return best if counts[best] else ","
+
+
+def _comma(lines: list[str], separator: str) -> bool:
+    """Whether numbers have a decimal comma, as in `0,02;9,81`."""
+    cells = [cell.strip(" \"'") for line in lines[:20] for cell in line.split(separator)]
+    return sum("," in cell and "." not in cell for cell in cells) > len(cells) // 4
+
+
+def _json(file: Path | bytes) -> pl.DataFrame:
+    """Records of a JSON array, of an object that holds one, or one a line; nested names joined."""
+    import polars as pl
+
+    text = (file.read_bytes() if isinstance(file, Path) else file).decode("utf-8-sig")
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = [json.loads(line) for line in text.splitlines() if line.strip()]
+    if isinstance(data, dict):
+        data = next((v for v in data.values() if isinstance(v, list) and v), None) or data
+    if isinstance(data, dict):
+        data = [data]
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise ValueError("bad JSON for a recording: it must hold a list of records")
+    rows = [_flat(row) for row in data]
+    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
+def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """`{"acc": {"x": 1}}` as `{"acc.x": 1}`, and `{"values": [1, 2, 3]}` as x, y and z."""
+    out: dict[str, Any] = {}
+    for key, value in row.items():
+        name = f"{before}{key}"
+        if isinstance(value, dict):
+            out |= _flat(value, f"{name}.")
+        elif isinstance(value, list):
+            inner = "" if key in ("values", "data") else f"{name}."
+            out |= {f"{inner}{axis}": v for axis, v in zip("xyz", value, strict=False)}
+        else:
+            out[name] = value if isinstance(value, (int, float, str, type(None))) else str(value)
+    return out

@@ -1,0 +1,106 @@
+"""A folder of recordings is a data set like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import logger_files as files
+import pytest
+
+from ambulo import load_dataset, read
+from ambulo.datasets.synthetic import make
+from ambulo.errors import DatasetError
+from ambulo.readers.table import write
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Two people's recordings in their folders, beside what is none."""
+    for recording in make(people=2, minutes=1.0):
+        write(recording, tmp_path / f"anna{recording.subject}" / "monday.csv")
+    (tmp_path / "notes.md").write_text("hello")
+    (tmp_path / "anna1" / "broken.csv").write_text("nothing here")
+    return tmp_path
+
+
+def test_a_folder_a_person(people: Path) -> None:
+    dataset = load_dataset(str(people))
+    assert dataset.people == ["anna1", "anna2"]
+    assert [r.name for r in dataset.recordings] == ["anna1/monday", "anna2/monday"]
+    assert list(dataset.notes["recordings_missing"]) == ["anna1/broken.csv"]
+    assert dataset.notes["other_files"] == ["notes.md"]
+    windows = dataset.windows(seconds=2.0)
+    assert len(windows.people) == 2 and set(windows.activities) == set(dataset.activities)
+    assert windows.counts()["anna1"]["walking"] > 0
+    assert dataset.windows(channels="acc").channels == ("acc_x", "acc_y", "acc_z")
+
+
+def test_an_apps_export_is_one_recording(tmp_path: Path) -> None:
+    (tmp_path / "bob").mkdir()
+    files.sensor_logger_folder(tmp_path / "bob")
+    files.sensor_logger_ios(tmp_path / "bob")
+    dataset = load_dataset(str(tmp_path))
+    assert dataset.people == ["bob"] and len(dataset.recordings) == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "toml"])
+def test_a_manifest_says_who_where_and_what(kind: str, tmp_path: Path) -> None:
+    files.plain_unsaid(tmp_path)
+    files.sensor_logger_ios(tmp_path)
+    if kind == "csv":
+        (tmp_path / "manifest.csv").write_text(
+            "file,person,placement,activity\n"
+            "unsaid.csv,7,waist,walking\nlogger_ios.zip,8,waist,sitting\n"
+        )
+    else:
+        (tmp_path / "manifest.toml").write_text(
+            '[[recording]]\nfile = "unsaid.csv"\nperson = 7\nplacement = "waist"\n'
+            'activity = "walking"\nunit = { gyro = "rad/s" }\n'
+            '[[recording]]\nfile = "logger_ios.zip"\nperson = 8\nplacement = "waist"\n'
+            'activity = "sitting"\n'
+        )
+    dataset = load_dataset(str(tmp_path))
+    assert dataset.people == ["7", "8"] and dataset.info.placements == ("waist",)
+    assert dataset.activities == ("sitting", "walking")
+    counts = dataset.windows().counts()
+    assert counts["7"]["walking"] == counts["8"]["sitting"] > 10
+    assert counts["7"]["sitting"] == 0
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ("file,person\nabsent.csv,1\n", "no such file"),
+        ("file,person\n../outside.csv,1\n", "outside its folder"),
+        ("person\n1\n", "names no file"),
+        ("file,colour\na.csv,red\n", "'colour' is not understood"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(manifest: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "manifest.csv").write_text(manifest)
+    with pytest.raises(DatasetError, match=says):
+        load_dataset(str(tmp_path / "in"))
+
+
+def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no recording in it can be read"):
+        load_dataset(str(tmp_path))
+    with pytest.raises(DatasetError, match="choose from .* or give the path"):
+        load_dataset("hapd")
+
+
+def test_recordings_must_share_channels(tmp_path: Path) -> None:
+    acc, gyro = (make(people=1, minutes=0.2)[0] for _ in "12")
+    write(acc.select(["acc_x", "acc_y", "acc_z"]), tmp_path / "a.csv")
+    write(gyro.select(["gyro_x", "gyro_y", "gyro_z"]), tmp_path / "b.csv")
+    with pytest.raises(DatasetError, match="share no channel"):
+        load_dataset(str(tmp_path))
+
+
+def test_one_file_of_a_folder_is_named_where_read_is_meant(tmp_path: Path) -> None:
+    recording = replace(make(people=1, minutes=0.2)[0], intervals=())
+    write(recording, tmp_path / "a.csv")
+    with pytest.raises(Exception, match="is a folder: name a file in it"):
+        read(tmp_path)
