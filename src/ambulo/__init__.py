@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ambulo.recording import Interval as Interval
     from ambulo.recording import Recording as Recording
     from ambulo.reproduction import reproduce as reproduce
+    from ambulo.stream import Decision as Decision
+    from ambulo.stream import Stream as Stream
     from ambulo.timeline import Timeline as Timeline
     from ambulo.training import train as train
     from ambulo.windows import Windowing as Windowing
@@ -43,6 +45,8 @@ _HOMES = {
     "evaluate": "evaluation",
     "reproduce": "reproduction",
     "Recognizer": "recognizer",
+    "Stream": "stream",
+    "Decision": "stream",
     "Timeline": "timeline",
     "AmbuloError": "errors",
 }
