@@ -58,6 +58,7 @@ _EXTRAS = {
     "onnx": "train",
     "matplotlib": "report",
     "jinja2": "report",
+    "websockets": "serve",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import audit, compare, data, recognize, reproduce, score, tune
+from ambulo.cli import audit, compare, data, live, recognize, reproduce, score, tune
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for command in (
     compare.compare,
     tune.tune,
     recognize.predict,
+    live.stream,
     recognize.describe,
 ):
     app.command()(command)
