@@ -27,7 +27,7 @@ LEVELS: list[set[str]] = [
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
-    {"stream"},
+    {"stream", "exporting"},
     {"closed_form", "imbalance", "importance", "state"},
     {"training", "scores"},
     {"evaluation"},

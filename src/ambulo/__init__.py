@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ambulo.datasets import load_dataset as load_dataset
     from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.evaluation import evaluate as evaluate
+    from ambulo.exporting import export as export
     from ambulo.models import MODELS as MODELS
     from ambulo.readers import read as read
     from ambulo.recognizer import Recognizer as Recognizer
@@ -45,6 +46,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "reproduce": "reproduction",
     "Recognizer": "recognizer",
+    "export": "exporting",
     "Stream": "stream",
     "Decision": "stream",
     "Timeline": "timeline",

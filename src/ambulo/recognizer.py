@@ -90,8 +90,9 @@ class Recognizer:
         write_whole(path, self._write)
         return path
 
-    def _write(self, path: Path) -> None:
-        head = {
+    def head(self) -> dict[str, Any]:
+        """All but the numbers of the network, as JSON can hold it: what recognizer.json says."""
+        return {
             "format": FORMAT,
             "windowing": asdict(self.windowing),
             "activities": self.activities,
@@ -100,8 +101,10 @@ class Recognizer:
             "card": self.card,
             "context": self.context.to_dict() if self.context else None,
         }
+
+    def _write(self, path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
-            out.writestr("recognizer.json", json.dumps(head, indent=1))
+            out.writestr("recognizer.json", json.dumps(self.head(), indent=1))
             out.writestr("network.onnx", self.graph)
             for name, tensor in self.tensors.items():
                 buffer = io.BytesIO()

@@ -12,6 +12,7 @@ import torch
 from ambulo import MODELS, Recognizer, load_dataset
 from ambulo.context.learning import learn
 from ambulo.datasets.synthetic import make
+from ambulo.exporting import export
 from ambulo.models import model_class
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options
@@ -116,3 +117,15 @@ def test_a_stream_decides_as_the_batch(trained: tuple[Scaled, Recognizer, Path],
     activities = [recognizer.activities[k] for k in expected.argmax(1)]
     assert [d.activity for d in decided] == activities
     assert [d.start for d in decided] == pytest.approx(windows.seconds)
+
+
+def test_the_phone_bundle_decides_alike(
+    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows, tmp_path: Path
+) -> None:
+    network, loaded, _ = trained
+    done = export(loaded, tmp_path / "phone.zip", format="phone", windows=synthetic.values[:64])
+    assert done.difference < 1e-4 and done.changed == 0 and done.opset == 18
+    again = Recognizer.load(tmp_path / "phone.zip")  # it is a recognizer without its tensors
+    with torch.no_grad():
+        logits = network(torch.as_tensor(synthetic.values[:64])).numpy()
+    assert np.abs(again.probabilities(synthetic.values[:64]) - softmax(logits / 1.7)).max() < 1e-5

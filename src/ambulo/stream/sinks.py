@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -113,10 +114,11 @@ def _websocket(address: str) -> tuple[Callable[[str], None], Callable[[], None]]
     except ImportError as error:
         raise MissingExtraError("websockets", "serve") from error
     try:
-        connection = connect(address)
+        opened = ExitStack()
+        connection = opened.enter_context(connect(address))
     except (OSError, WebSocketException, TimeoutError) as error:
         raise StreamError(f"{address}: no websocket answers there ({error})") from error
-    return connection.send, connection.close
+    return connection.send, opened.close
 
 
 def _webhook(address: str) -> tuple[Callable[[str], None], Callable[[], None]]:

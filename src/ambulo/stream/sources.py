@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
@@ -171,7 +172,7 @@ def websocket_server(host: str, port: int) -> Messages:
     except ImportError as error:
         raise MissingExtraError("websockets", "serve") from error
     try:
-        server = serve(take, host or None, port, max_size=LARGEST)
+        server = serve(take, host, port, max_size=LARGEST)
     except OSError as error:
         raise _unopened("ws", host, port, error) from error
     return _from_thread(server, waiting)
@@ -198,7 +199,8 @@ def websocket(address: str) -> Messages:
     except ImportError as error:
         raise MissingExtraError("websockets", "serve") from error
     try:
-        connection = connect(address, max_size=LARGEST)
+        opened = ExitStack()
+        connection = opened.enter_context(connect(address, max_size=LARGEST))
     except (OSError, WebSocketException, TimeoutError) as error:
         raise StreamError(f"{address}: no websocket answers there ({error})") from error
 
@@ -208,7 +210,7 @@ def websocket(address: str) -> Messages:
         except WebSocketException as error:
             raise StopIteration from error
 
-    return Live(take, connection.close)
+    return Live(take, opened.close)
 
 
 PHYPHOX = {"accelerometer": "acc", "gyroscope": "gyro", "magnetic_field": "mag"}
