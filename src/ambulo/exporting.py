@@ -2,8 +2,8 @@
 
 `onnx` is the graph that the recognizer itself runs (operator set 18, any number of windows at
 once); `float16` stores its weights in half precision, `int8` those of its products in bytes.
-`phone` is one zip of network.onnx and recognizer.json (windowing, activities, temperature, context, card)
-that a web page loads. ExecuTorch, LiteRT and C are not offered yet.
+`phone` is one zip of network.onnx and recognizer.json (windowing, activities, temperature, context,
+card) that a web page loads. ExecuTorch, LiteRT and C are not offered yet.
 """
 
 from __future__ import annotations
