@@ -1,8 +1,8 @@
 """How long a stream takes for each decision, on one core: `python benchmarks/streaming.py`.
 
 Every model, untrained but of its usual sizes, on 128 samples of 6 channels, overlap one half, fed
-sample by sample at 50 Hz with causal context; what is timed is the push that brings a decision, by the clock and in this thread's own time, which
-other programs do not lengthen.
+sample by sample at 50 Hz with causal context. What is timed is the push that brings a decision, by
+the clock and in this thread's own time, which other programs do not lengthen.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def main(seconds: float = 20.0, decisions: int = 300) -> None:
     context = learn(windows)
     (recording, *_) = load_dataset("synthetic").recordings
     print(
-        f"{'model':<20}{'decisions/s':>12}{'median ms':>11}{'p99 ms':>9}{'p99 CPU ms':>12}{'push without, us':>18}"
+        f"{'model':<20}{'decisions/s':>12}{'median ms':>11}{'p99 ms':>9}{'p99 CPU ms':>12}"
+        f"{'push without, us':>18}"
     )
     for name in MODELS:
         network = Scaled(model_class(name)(6, 128, 6), 6)
