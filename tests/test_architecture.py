@@ -29,6 +29,7 @@ LEVELS: list[set[str]] = [
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
     {"suitability", "closed_form", "imbalance", "importance", "state"},
+    {"stream", "exporting"},
     {"training", "scores"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},
