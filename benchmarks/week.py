@@ -7,8 +7,6 @@ synthetic people at 20 Hz. Each run is a process of its own.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

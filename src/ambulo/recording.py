@@ -173,6 +173,12 @@ class Recording:
         """The stretches without a gap, in order; they cover every sample exactly once."""
         return segments(len(self.values), self.rate, self.gaps)
 
+    @property
+    def time(self) -> npt.NDArray[np.float64]:
+        """Seconds after the start of every sample, `(n_samples,)`."""
+        stretches = [s.start + np.arange(s.last - s.first) / self.rate for s in self.segments]
+        return np.concatenate([np.zeros(0), *stretches])
+
     def when(self, seconds: float) -> datetime | None:
         """Wall time at `seconds` after the start, where the start is known."""
         return None if self.start is None else wall(self.start, seconds)
