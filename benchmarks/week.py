@@ -1,7 +1,7 @@
 """A week at 100 Hz from file to timeline: seconds, share of each stage, peak memory.
 
 `python -m benchmarks.week FILE.parquet [RECOGNIZER …]` makes the file where it is not there yet
-(60.5 million rows, a synthetic person, some 0.4 GB). Without recognizers it trains quick ones on the
+(60.5 million rows, a synthetic person, 0.3 GB). Without recognizers it trains quick ones on the
 synthetic people at 20 Hz. Each run is a process of its own.
 """
 
@@ -23,7 +23,7 @@ STEP = 9.80665 / 1024
 
 
 def hours() -> Iterator[npt.NDArray[np.float32]]:
-    """Hour by hour, acceleration `(360000, 3)`: nights in bed, days of bouts, one evening unworn."""
+    """Hour by hour, acceleration `(360000, 3)`: nights in bed, bouts by day, one evening unworn."""
     from ambulo.datasets.synthetic import make
 
     rng = np.random.default_rng(0)

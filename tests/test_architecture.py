@@ -30,6 +30,7 @@ LEVELS: list[set[str]] = [
     {"recognizer", "augmentation"},
     {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"stream", "exporting"},
+    {"piecewise"},
     {"training", "scores"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},

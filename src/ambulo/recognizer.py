@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -165,7 +167,7 @@ class Recognizer:
 
     @cached_property
     def _session_of_one(self) -> Any:
-        """For one window: threads that wait for each other would only delay it."""
+        """For one window or block: threads that wait for each other would only delay it."""
         return self._open(threads=1)
 
     def _open(self, threads: int = 0) -> Any:
@@ -187,9 +189,20 @@ class Recognizer:
         values = np.asarray(values, np.float32)
         size = max(int(self.network.get("batch", _BATCH)), 1)
         blocks = [values[at : at + size] for at in range(0, len(values), size)]
-        session = self._session_of_one if len(values) == 1 else self._session
-        out = [session.run(["logits"], {"signal": block})[0] for block in blocks]
+        if len(blocks) > 1:
+            out = list(self._threads.map(self._run_alone, blocks))
+        else:
+            session = self._session_of_one if len(values) == 1 else self._session
+            out = [session.run(["logits"], {"signal": block})[0] for block in blocks]
         return np.concatenate([np.zeros((0, len(self.activities)), np.float32), *out])
+
+    def _run_alone(self, block: Array) -> Array:
+        return np.asarray(self._session_of_one.run(["logits"], {"signal": block})[0])
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """One block a core: twice as quick as all cores on one block after the other."""
+        return ThreadPoolExecutor(os.cpu_count() or 1)
 
     def probabilities(self, values: Array) -> Array:
         """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""

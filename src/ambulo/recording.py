@@ -175,9 +175,9 @@ class Recording:
 
     @property
     def time(self) -> npt.NDArray[np.float64]:
-        """Seconds after the start of every sample, `(n_samples,)`."""
-        stretches = [s.start + np.arange(s.last - s.first) / self.rate for s in self.segments]
-        return np.concatenate([np.zeros(0), *stretches])
+        """Seconds `(n_samples,)` after the start at which each sample was taken."""
+        at = [s.start + np.arange(s.last - s.first) / self.rate for s in self.segments]
+        return np.concatenate([np.zeros(0), *at])
 
     def when(self, seconds: float) -> datetime | None:
         """Wall time at `seconds` after the start, where the start is known."""
