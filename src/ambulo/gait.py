@@ -48,14 +48,14 @@ class Gait:
         self.rate = rate / self.every
         self._begin: float | None = None
         self._raw, self._held = np.zeros(0), np.zeros(0)
-        self._at = 0
+        self._at = self._first = 0
         self._seconds: list[Array] = []
         self._cadences: list[Array] = []
 
     def push(self, begin: float, values: Array) -> None:
         """Take the next samples of the stretch that began at `begin` seconds."""
         if begin != self._begin:
-            self._begin, self._at = begin, 0
+            self._begin, self._at, self._first = begin, 0, 0
             self._raw = self._held = np.zeros(0)
         acc = values[:, self.columns].astype(np.float64)
         raw = np.r_[self._raw, np.sqrt(np.einsum("ij,ij->i", acc, acc))]
@@ -67,23 +67,20 @@ class Gait:
     def _follow(self) -> None:
         """The seconds whose surroundings are there."""
         length = round(SPAN * self.rate)
-        first = round(self._at * self.rate)
-        count = int((len(self._held) - length) // self.rate) + 1
-        if count < 1:
+        there = self._first + len(self._held) - length
+        count = max(int(there / self.rate) + 2 - self._at, 1)
+        starts = np.round((self._at + np.arange(count + 1)) * self.rate).astype(int)
+        count = int((starts[:-1] <= there).sum())
+        if not count:
             return
-        starts = np.round(np.arange(count + 1) * self.rate).astype(int)
-        count = int((starts[:count] + length <= len(self._held)).sum())
         view = np.lib.stride_tricks.sliding_window_view(self._held, length)
-        rows = [
-            cadences(view[starts[k : min(k + _BLOCK, count)]], self.rate)
-            for k in range(0, count, _BLOCK)
-        ]
+        own = starts[:count] - self._first
+        rows = [cadences(view[own[k : k + _BLOCK]], self.rate) for k in range(0, count, _BLOCK)]
         assert self._begin is not None
-        middle = self._begin + (first + starts[:count]) / self.rate + SPAN / 2 - 0.5
-        self._seconds.append(middle)
+        self._seconds.append(self._begin + starts[:count] / self.rate + SPAN / 2 - 0.5)
         self._cadences.append(np.concatenate(rows))
-        self._held = self._held[starts[count] :]
-        self._at += count
+        self._held = self._held[starts[count] - self._first :]
+        self._first, self._at = int(starts[count]), self._at + count
 
     @property
     def seconds(self) -> Array:
