@@ -105,7 +105,7 @@ def days(
     """
     start = timeline.start
     if zone is not None:
-        start = _in_zone(start, zone)
+        start = in_zone(start, zone)
     bouts = overlaid(timeline.bouts, nonwear)
     end = bouts[-1].end if bouts else 0.0
     names = list(dict.fromkeys(bout.activity for bout in bouts))
@@ -135,7 +135,11 @@ def days(
     return tuple(out)
 
 
-def _in_zone(start: datetime | None, zone: str) -> datetime | None:
+def in_zone(start: datetime | None, zone: str) -> datetime | None:
+    """The moment by the clock of a zone; one without a zone is taken to be by that clock.
+
+    Raises OutputError for a zone that is not known.
+    """
     try:
         there = ZoneInfo(zone)
     except (ValueError, OSError, LookupError) as error:
