@@ -39,6 +39,7 @@ bench: setup
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/streaming.py
 
 # aeon wants an older numpy than constraints.txt pins, so it gets an environment of its own.
 bench-aeon:

@@ -28,6 +28,7 @@ LEVELS: list[set[str]] = [
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
+    {"stream", "exporting"},
     {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"training", "scores"},
     {"evaluation"},

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ambulo.datasets import load_dataset as load_dataset
     from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.evaluation import evaluate as evaluate
+    from ambulo.exporting import export as export
     from ambulo.models import MODELS as MODELS
     from ambulo.readers import read as read
     from ambulo.recognizer import Recognizer as Recognizer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ambulo.recording import Recording as Recording
     from ambulo.reproduction import reproduce as reproduce
     from ambulo.suitability import fit as fit
+    from ambulo.stream import Decision as Decision
+    from ambulo.stream import Stream as Stream
     from ambulo.timeline import Timeline as Timeline
     from ambulo.training import train as train
     from ambulo.windows import Windowing as Windowing
@@ -45,6 +48,9 @@ _HOMES = {
     "reproduce": "reproduction",
     "Recognizer": "recognizer",
     "fit": "suitability",
+    "export": "exporting",
+    "Stream": "stream",
+    "Decision": "stream",
     "Timeline": "timeline",
     "AmbuloError": "errors",
 }
@@ -57,6 +63,7 @@ _EXTRAS = {
     "onnx": "train",
     "matplotlib": "report",
     "jinja2": "report",
+    "websockets": "serve",
 }
 
 

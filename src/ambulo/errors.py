@@ -8,6 +8,7 @@
     ├── EvaluationError     a protocol is unknown or leaves nobody to test
     ├── AuditError          arrays or a split cannot be audited as they are
     ├── RecognizerError     a recognizer file is damaged, too new, or does not suit a recording
+    ├── StreamError         a live source or sink cannot be opened, or a message not understood
     ├── OutputError         a result cannot be written where it was asked for
     └── MissingExtraError   an optional part of Ambulo is not installed
 
@@ -47,6 +48,10 @@ class AuditError(AmbuloError):
 
 class RecognizerError(AmbuloError):
     """A recognizer file is damaged, too new, or does not suit a recording."""
+
+
+class StreamError(AmbuloError):
+    """A live source or sink cannot be opened, or a message not understood."""
 
 
 class OutputError(AmbuloError):

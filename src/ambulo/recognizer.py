@@ -90,8 +90,9 @@ class Recognizer:
         write_whole(path, self._write)
         return path
 
-    def _write(self, path: Path) -> None:
-        head = {
+    def head(self) -> dict[str, Any]:
+        """All but the numbers of the network, as JSON can hold it: what recognizer.json says."""
+        return {
             "format": FORMAT,
             "windowing": asdict(self.windowing),
             "activities": self.activities,
@@ -100,8 +101,10 @@ class Recognizer:
             "card": self.card,
             "context": self.context.to_dict() if self.context else None,
         }
+
+    def _write(self, path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
-            out.writestr("recognizer.json", json.dumps(head, indent=1))
+            out.writestr("recognizer.json", json.dumps(self.head(), indent=1))
             out.writestr("network.onnx", self.graph)
             for name, tensor in self.tensors.items():
                 buffer = io.BytesIO()
@@ -158,10 +161,18 @@ class Recognizer:
 
     @cached_property
     def _session(self) -> Any:
+        return self._open()
+
+    @cached_property
+    def _session_of_one(self) -> Any:
+        """For one window: threads that wait for each other would only delay it."""
+        return self._open(threads=1)
+
+    def _open(self, threads: int = 0) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level, options.intra_op_num_threads = 3, threads
         try:
             return onnxruntime.InferenceSession(
                 self.graph, options, providers=["CPUExecutionProvider"]
@@ -176,7 +187,8 @@ class Recognizer:
         values = np.asarray(values, np.float32)
         size = max(int(self.network.get("batch", _BATCH)), 1)
         blocks = [values[at : at + size] for at in range(0, len(values), size)]
-        out = [self._session.run(["logits"], {"signal": block})[0] for block in blocks]
+        session = self._session_of_one if len(values) == 1 else self._session
+        out = [session.run(["logits"], {"signal": block})[0] for block in blocks]
         return np.concatenate([np.zeros((0, len(self.activities)), np.float32), *out])
 
     def probabilities(self, values: Array) -> Array:
@@ -188,21 +200,25 @@ class Recognizer:
 
         Raises RecognizerError if it lacks channels or was recorded too slowly.
         """
-        have = [channel.name for channel in recording.channels]
-        missing = [name for name in self.windowing.channels or () if name not in have]
+        channels = [channel.name for channel in recording.channels]
+        self.check(channels, recording.rate, f"recording '{recording.name}'")
+        return self.windowing.prepare(recording)
+
+    def check(self, channels: Sequence[str], rate: float, what: str) -> None:
+        """Raise RecognizerError if a signal, `what`, lacks channels or comes too slowly."""
+        missing = [name for name in self.windowing.channels or () if name not in channels]
         if missing:
             raise RecognizerError(
-                f"recording '{recording.name}' lacks the channels {', '.join(missing)} that this "
-                f"recognizer was trained on; it has {', '.join(have)}: rename its columns, or use "
-                "a recognizer for these channels ('ambulo describe' shows them)"
+                f"{what} lacks the channels {', '.join(missing)} that this "
+                f"recognizer was trained on; it has {', '.join(channels)}: rename its columns, or "
+                "use a recognizer for these channels ('ambulo describe' shows them)"
             )
-        rate = self.windowing.rate or recording.rate
-        if recording.rate < 0.8 * rate:
+        trained = self.windowing.rate or rate
+        if rate < 0.8 * trained:
             raise RecognizerError(
-                f"recording '{recording.name}' has {recording.rate:g} Hz, this recognizer was "
-                f"trained at {rate:g} Hz: record at {rate:g} Hz or more, or train one for this rate"
+                f"{what} has {rate:g} Hz, this recognizer was trained at {trained:g} Hz: record at "
+                f"{trained:g} Hz or more, or train one for this rate"
             )
-        return self.windowing.prepare(recording)
 
     def predict(self, recording: Recording, *, context: str = "offline", lag: int = 0) -> Timeline:
         """What the wearer did, and when.

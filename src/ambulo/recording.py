@@ -167,6 +167,12 @@ class Recording:
             out.append(Segment(first, len(self.values), begin))
         return tuple(out)
 
+    @property
+    def time(self) -> npt.NDArray[np.float64]:
+        """Seconds `(n_samples,)` after the start at which each sample was taken."""
+        at = [s.start + np.arange(s.last - s.first) / self.rate for s in self.segments]
+        return np.concatenate([np.zeros(0), *at])
+
     def when(self, seconds: float) -> datetime | None:
         """Wall time at `seconds` after the start, where the start is known."""
         return None if self.start is None else self.start + timedelta(seconds=seconds)

@@ -6,6 +6,7 @@ Every step here is local or per window, so that a stream can do the same as a ba
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ Array = npt.NDArray[Any]
 
 STANDARD_GRAVITY = 9.80665
 """Acceleration of standard gravity in m/s² (ISO 80000-3)."""
+MAX_GAP = 0.5
+"""Seconds between two samples above which nothing is interpolated: a gap is stated."""
+BLOCK = 1 << 18
+"""Samples that are resampled together: long recordings need no more memory than that."""
 
 
 def regular(
-    time: Array, values: Array, rate: float, *, max_gap: float = 0.5
+    time: Array, values: Array, rate: float, *, max_gap: float = MAX_GAP
 ) -> tuple[Array, list[tuple[float, float]]]:
     """Place irregular samples on a regular grid, and state the gaps.
 
@@ -27,42 +32,142 @@ def regular(
     is a gap, and the grid starts anew behind it. Returns the values on the grid, float32
     `(m, channels)`, and the gaps as `(start, end)` in seconds since `time[0]`.
     """
+    grid = Grid(rate, max_gap)
     time = np.asarray(time, np.float64) - time[0]
-    edges = np.flatnonzero(np.diff(time) > max_gap) + 1
-    pieces, gaps, end = [], [], 0.0
-    for first, last in zip([0, *edges], [*edges, len(time)], strict=True):
-        start = time[first]
-        if first:
-            start = max(start, end)
-            gaps.append((end, start))
-        n = int(np.floor((time[last - 1] - time[first]) * rate + 1e-6)) + 1
-        grid = time[first] + np.arange(n) / rate
-        pieces.append(_interpolate(grid, time[first:last], values[first:last]))
-        end = start + n / rate
-    return np.concatenate(pieces), gaps
+    pieces = [*grid.push(time, np.asarray(values)), *grid.finish()]
+    gaps, now, end = [], 0.0, 0.0
+    for begin, piece in pieces:
+        if begin != now:
+            gaps.append((end, max(begin, end)))
+            now, end = begin, max(begin, end)
+        end += len(piece) / rate
+    return np.concatenate([piece for _, piece in pieces]), gaps
 
 
-def _interpolate(grid: Array, time: Array, values: Array) -> Array:
-    columns = [np.interp(grid, time, column) for column in np.asarray(values).T]
-    return np.stack(columns, axis=1).astype(np.float32)
+class Grid:
+    """Samples at irregular times, interpolated linearly at `rate` Hz, as they come.
+
+    A pause of more than `max_gap` seconds is a gap, behind which the grid starts anew. However the
+    samples are divided among pushes, the values are the same to the last bit.
+    """
+
+    STATE = ("begin", "made", "time", "values")
+
+    def __init__(self, rate: float, max_gap: float = MAX_GAP) -> None:
+        self.rate, self.max_gap = rate, max_gap
+        self.begin, self.made = 0.0, 0
+        self.time, self.values = np.zeros(0), np.zeros((0, 0))
+
+    def push(self, time: Array, values: Array) -> list[tuple[float, Array]]:
+        """Take samples at strictly increasing times `(n,)`; give what lies on the grid until now.
+
+        Pieces are `(begin, values)` with the second at which their gapless stretch begins; pieces
+        of one stretch follow each other.
+        """
+        if len(self.time):
+            time, values = np.r_[self.time, time], np.concatenate([self.values, values])
+        out, first = [], 0
+        for last in [*(np.flatnonzero(np.diff(time) > self.max_gap) + 1), len(time)]:
+            if last == first:
+                continue
+            if first or not len(self.time):
+                self.begin, self.made = float(time[first]), 0
+            out.append(self._until(time[first:last], values[first:last], last < len(time)))
+            first = last
+        self.time, self.values = time[-1:], values[-1:]
+        return [piece for piece in out if len(piece[1])]
+
+    def finish(self) -> list[tuple[float, Array]]:
+        """What is left where the signal ends; the next sample starts a new stretch."""
+        out = [self._until(self.time, self.values, True)] if len(self.time) else []
+        self.time, self.values = self.time[:0], self.values[:0]
+        return [piece for piece in out if len(piece[1])]
+
+    def _until(self, time: Array, values: Array, ends: bool) -> tuple[float, Array]:
+        """The grid from where it got to; at the end, what rounding puts just behind it too."""
+        n = int(np.floor((time[-1] - self.begin) * self.rate + 1e-6)) + 1
+        grid = self.begin + np.arange(self.made, n) / self.rate
+        if not ends:
+            grid = grid[grid <= time[-1]]
+        self.made += len(grid)
+        columns = [np.interp(grid, time, column) for column in values.T]
+        return self.begin, np.stack(columns, axis=1).astype(np.float32)
 
 
 def resample(values: Array, rate: float, target: float) -> Array:
     """Change the sampling rate of `(n, channels)` from `rate` to `target` Hz, anti-aliased.
 
-    A polyphase FIR filter (`scipy.signal.resample_poly`, Kaiser window), which looks at a bounded
-    neighbourhood of each sample only. Returns float32 `(round(n · target / rate), channels)`, give
-    or take one sample.
+    The filter of `Resampler`, which looks at a bounded neighbourhood of each sample only. Returns
+    float32 `(round(n · target / rate), channels)`, give or take one sample.
     """
-    ratio = Fraction(target / rate).limit_denominator(1000)
-    if ratio == 1 or not len(values):
-        return np.asarray(values, np.float32)
-    from scipy.signal import resample_poly
+    resampler = Resampler(rate, target)
+    blocks = [values[at : at + BLOCK] for at in range(0, len(values), BLOCK)]
+    pieces = [*(resampler.push(block) for block in blocks), resampler.finish()]
+    return np.concatenate([values[:0].astype(np.float32), *filter(len, pieces)])
 
-    out = resample_poly(
-        values.astype(np.float64), ratio.numerator, ratio.denominator, axis=0, padtype="edge"
-    )
-    return np.asarray(out, np.float32)
+
+class Resampler:
+    """Changes the sampling rate of a signal as it comes.
+
+    The polyphase FIR filter of `scipy.signal.resample_poly`: a Kaiser window over ten periods of
+    the lower rate on either side, beyond the ends of the signal its first and last value. Hence
+    each sample comes `delay` seconds late. However the signal is divided among pushes, the values
+    are the same to the last bit.
+    """
+
+    STATE = ("taken", "made", "first", "held")
+
+    def __init__(self, rate: float, target: float) -> None:
+        ratio = Fraction(target / rate).limit_denominator(1000)
+        self.up, self.down = ratio.numerator, ratio.denominator
+        self.half = 10 * max(self.up, self.down) if ratio != 1 else 0
+        self.delay = self.half / (self.up * rate)
+        self.taken = self.made = self.first = 0
+        self.held = np.zeros((0, 0))
+
+    @cached_property
+    def _taps(self) -> Array:
+        """The filter behind so many zeros that its middle is a multiple of `down`."""
+        from scipy.signal import firwin
+
+        middle = firwin(2 * self.half + 1, 1 / max(self.up, self.down), window=("kaiser", 5.0))
+        return np.asarray(np.r_[np.zeros(-self.half % self.down), self.up * middle])
+
+    def push(self, values: Array) -> Array:
+        """Take samples `(n, channels)`; give float32 samples that need no later one."""
+        if not self.half or not len(values):
+            return np.asarray(values, np.float32)
+        if not self.taken:  # before the signal began it was what it is at first
+            self.first = -self.down * -(-self.half // (self.up * self.down))
+            values = np.r_[np.repeat(values[:1], -self.first, axis=0), values]
+            self.held = np.zeros((0, values.shape[1]))
+            self.taken = self.first
+        self.taken += len(values)
+        self.held = np.concatenate([self.held, np.asarray(values, np.float64)])
+        return self._filter(-((self.half - self.taken * self.up) // self.down))
+
+    def finish(self) -> Array:
+        """The rest, at the end of the signal."""
+        n = -(-self.taken * self.up // self.down)
+        if not self.half or not self.taken:
+            return np.zeros((0, self.held.shape[1]), np.float32)
+        rest = np.repeat(self.held[-1:], -(-self.half // self.up) + 1, axis=0)
+        self.held = np.concatenate([self.held, rest])
+        return self._filter(n)
+
+    def _filter(self, until: int) -> Array:
+        """Samples from `made` to `until`; forget what no later one needs."""
+        from scipy.signal import upfirdn
+
+        if until <= self.made:
+            return np.zeros((0, self.held.shape[1]), np.float32)
+        shift = (self.half + -self.half % self.down - self.first * self.up) // self.down
+        out = upfirdn(self._taps, self.held, self.up, self.down, axis=0)
+        out = out[self.made + shift : until + shift].astype(np.float32)
+        self.made = until
+        needed = (until * self.down - self.half) // self.up // self.down * self.down
+        self.held, self.first = self.held[max(needed - self.first, 0) :], max(needed, self.first)
+        return np.asarray(out)
 
 
 def remove_gravity(windows: Array) -> Array:

@@ -99,12 +99,10 @@ class Windowing:
             for first, last in self._stretches(recording, labels)
         ]
         starts = np.concatenate([np.zeros(0, np.int64), *firsts])
+        names = tuple(channel.name for channel in recording.channels)
         index = starts[:, None] + np.arange(length)
-        values = recording.values[index]
-        if self.gravity == "remove":
-            _remove_gravity(values, [channel.name for channel in recording.channels])
         return Windows(
-            values=values,
+            values=self.gather(recording.values, starts, length, names),
             labels=_majority(labels[index], len(activities), self.coverage),
             activities=activities,
             subjects=np.full(len(starts), recording.subject),
@@ -112,11 +110,19 @@ class Windowing:
             starts=starts,
             seconds=_seconds(recording, starts),
             rate=recording.rate,
-            channels=tuple(channel.name for channel in recording.channels),
-            windowing=replace(
-                self, rate=recording.rate, channels=tuple(c.name for c in recording.channels)
-            ),
+            channels=names,
+            windowing=replace(self, rate=recording.rate, channels=names),
         )
+
+    def gather(self, values: Array, starts: Array, length: int, names: Sequence[str]) -> Array:
+        """Windows `(n, length, channels)` from `starts` `(n,)` on in `values`, for a network.
+
+        `names` are those of the channels; gravity is removed where this windowing says so.
+        """
+        out: Array = values[starts[:, None] + np.arange(length)]
+        if self.gravity == "remove":
+            _remove_gravity(out, names)
+        return out
 
     def _stretches(self, recording: Recording, labels: Array) -> list[tuple[int, int]]:
         stretches = [(segment.first, segment.last) for segment in recording.segments]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from ambulo import MODELS, Recognizer
+from ambulo import MODELS, Recognizer, load_dataset
+from ambulo.context.learning import learn
+from ambulo.datasets.synthetic import make
+from ambulo.exporting import export
 from ambulo.models import model_class
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options
 from ambulo.recognizer import softmax
+from ambulo.stream import Stream
 from ambulo.training import fit
 from ambulo.windows import Windows
 
@@ -91,3 +96,36 @@ def test_tensors_rebuild_the_network(
     x = torch.as_tensor(synthetic.values[:8])
     with torch.no_grad():
         assert torch.equal(again.eval()(x), network(x))
+
+
+@pytest.mark.parametrize("lag", [0, 2])
+def test_a_stream_decides_as_the_batch(trained: tuple[Scaled, Recognizer, Path], lag: int) -> None:
+    dataset = load_dataset("synthetic")
+    context = learn(dataset.windows(keep="all").of(["1", "2", "3"]))
+    recognizer = replace(trained[1], context=context)
+    (recording,) = [replace(r, intervals=()) for r in make(people=1, minutes=1.0, rate=100.0)]
+    windows = recognizer.windowing.cut([recording], recognizer.activities)
+    expected = recognizer.decide(windows, context="causal", lag=lag)
+    stream, time, rng = Stream(recognizer, lag=lag), recording.time, np.random.default_rng(lag)
+    edges = [0, *np.sort(rng.choice(len(time), 30)), len(time)]
+    decided = [
+        decision
+        for a, b in zip(edges, edges[1:], strict=False)
+        for decision in stream.push(time[a:b], recording.values[a:b])
+    ] + stream.finish()
+    assert np.abs(np.array([d.probabilities for d in decided]) - expected).max() < 1e-4
+    activities = [recognizer.activities[k] for k in expected.argmax(1)]
+    assert [d.activity for d in decided] == activities
+    assert [d.start for d in decided] == pytest.approx(windows.seconds)
+
+
+def test_the_phone_bundle_decides_alike(
+    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows, tmp_path: Path
+) -> None:
+    network, loaded, _ = trained
+    done = export(loaded, tmp_path / "phone.zip", format="phone", windows=synthetic.values[:64])
+    assert done.difference < 1e-4 and done.changed == 0 and done.opset == 18
+    again = Recognizer.load(tmp_path / "phone.zip")  # it is a recognizer without its tensors
+    with torch.no_grad():
+        logits = network(torch.as_tensor(synthetic.values[:64])).numpy()
+    assert np.abs(again.probabilities(synthetic.values[:64]) - softmax(logits / 1.7)).max() < 1e-5

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import audit, compare, data, recognize, reproduce, score, tune
+from ambulo.cli import audit, compare, data, export, live, recognize, reproduce, score, tune
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ for command in (
     tune.tune,
     recognize.inspect,
     recognize.predict,
+    live.stream,
+    export.export,
     recognize.describe,
 ):
     app.command()(command)

@@ -73,7 +73,7 @@ class Context:
             return probabilities
         likelihood = self.likelihood(probabilities, gravity, mode == "offline")
         wait = lag if mode == "causal" else None
-        apart = np.flatnonzero(np.diff(seconds) > 1.5 * self.step) + 1
+        apart = np.flatnonzero(self.apart(seconds[:-1], seconds[1:])) + 1
         parts = [self._stretch(part, wait) for part in np.split(likelihood, apart)]
         return np.concatenate(parts).astype(np.float32)
 
@@ -81,11 +81,30 @@ class Context:
         self, probabilities: Array, gravity: Array | None = None, offline: bool = True
     ) -> Array:
         """How likely each activity makes each window `(n, activities)`, the likeliest being 1."""
-        sound = (1 - DOUBT) * np.asarray(probabilities, float) + DOUBT / len(self.activities)
+        sound = self.doubted(probabilities)
         if self.reference is not None and gravity is not None:
             sound = self.reference.redistribute(sound, gravity, self.activities, self.step, offline)
-        logs = self.weight * np.log(sound / np.asarray(self.prior))
+        return self.weighed(sound)
+
+    def doubted(self, probabilities: Array) -> Array:
+        """The windows' own probabilities, none of which is beyond doubt."""
+        return (1 - DOUBT) * np.asarray(probabilities, float) + DOUBT / len(self.activities)
+
+    def weighed(self, probabilities: Array) -> Array:
+        """How likely each activity makes each window, of what the window itself tells."""
+        logs = self.weight * np.log(probabilities / np.asarray(self.prior))
         return np.asarray(np.exp(logs - logs.max(axis=1, keepdims=True)))
+
+    def apart(self, before: Array | float, after: Array | float) -> Any:
+        """Whether windows that start at these seconds are too far apart to follow each other."""
+        gap = np.asarray(after) - np.asarray(before)
+        return (gap > 1.5 * self.step) | (gap < 0)
+
+    def forward(self, now: Array | None, likelihood: Array, change: Array) -> Array:
+        """Probabilities `(activities,)` of one more window, after those of the one before it."""
+        n = len(self.activities)
+        now = (np.full(n, 1 / n) if now is None else now @ change) * likelihood
+        return np.asarray(now / now.sum())
 
     def _stretch(self, likelihood: Array, lag: int | None) -> Array:
         """Filter windows that follow each other, then look `lag` windows ahead (None: to the end).
@@ -94,11 +113,9 @@ class Context:
         """
         change, n = self.transitions, len(likelihood)
         out = np.empty((n, len(self.activities)))
-        now = np.full(len(self.activities), 1 / len(self.activities))
+        now = None
         for k, row in enumerate(likelihood):
-            now = (now @ change if k else now) * row
-            now = now / now.sum()
-            out[k] = now
+            out[k] = now = self.forward(now, row, change)
         back = np.ones(out.shape)
         reach = n if lag is None else lag
         if lag is None:

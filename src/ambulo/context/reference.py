@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -50,14 +50,22 @@ class Reference:
         `gravity` `(n, 3)` are mean accelerations. Before the first walk nothing changes; offline,
         the first walk tells about what was before it.
         """
-        gaits, still = (
-            np.array([activities.index(name) for name in names], np.int64)
-            for names in (self.gaits, self.still)
-        )
-        walking = probabilities[:, gaits].sum(axis=1) >= self.sure
+        walking = self.walking(probabilities, activities)
         up = follow(gravity, walking, self, step)
         if offline:
             up = backwards(up, gravity, walking, self, step)
+        return self.deal(probabilities, gravity, up, activities)
+
+    def walking(self, probabilities: Array, activities: Sequence[str]) -> Array:
+        """Whether each window `(n,)` shows a gait for sure."""
+        gaits = np.array([activities.index(name) for name in self.gaits], np.int64)
+        return np.asarray(probabilities[:, gaits].sum(axis=1) >= self.sure)
+
+    def deal(
+        self, probabilities: Array, gravity: Array, up: Array, activities: Sequence[str]
+    ) -> Array:
+        """The share of still activities dealt out by the angles of `gravity` against `up`."""
+        still = np.array([activities.index(name) for name in self.still], np.int64)
         known = ~np.isnan(up[:, 0])
         out = np.array(probabilities, float)
         table = np.exp(self.weight * np.asarray(self.angles)[still])
@@ -76,6 +84,7 @@ class Upright:
     step: float
     total: Array = field(default_factory=lambda: np.zeros(3))
     run: list[Array] = field(default_factory=list)
+    STATE: ClassVar = ("total", "run")
 
     def push(self, gravity: Array, walking: bool) -> Array:
         """The direction `(3,)` after one more window; NaN before the first walk."""

@@ -1,0 +1,70 @@
+"""`ambulo export`: a recognizer for other runtimes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambulo.cli.arguments import DataPath, Json
+
+if TYPE_CHECKING:
+    from ambulo.exporting import Array
+    from ambulo.recognizer import Recognizer
+
+
+def export(
+    recognizer: Path,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    format: Annotated[
+        str, typer.Option(help="onnx, float16, int8, or phone (a zip for the web page).")
+    ] = "onnx",
+    check: Annotated[
+        str | None,
+        typer.Option(help="Real windows to check on: a recording or a data set's name."),
+    ] = None,
+    data: DataPath = None,
+    json_: Json = False,
+) -> None:
+    """Write a recognizer for another runtime, if it decides alike there.
+
+    Example: ambulo export waist.ambulo --format phone --out waist.zip --check hapt
+    """
+    from ambulo.exporting import export as run
+    from ambulo.recognizer import Recognizer
+
+    loaded = Recognizer.load(recognizer)
+    if check is None:
+        typer.echo(
+            "note: checked on made-up windows; --check DATASET or RECORDING is better", err=True
+        )
+        found = run(loaded, out, format=format)
+    else:
+        windows = _windows(loaded, check, data)
+        found = run(loaded, out, format=format, windows=windows, checked_on=check)
+    if json_:
+        typer.echo(json.dumps(found.to_dict()))
+        return
+    typer.echo(
+        f"{found.file}: {found.format}, opset {found.opset}, {found.bytes / 1e3:.0f} kB, "
+        f"{found.milliseconds:.2f} ms a window; on {found.windows} windows ({found.checked_on}) "
+        f"probabilities differ by at most {found.difference:.1e}, decisions in "
+        f"{100 * found.changed:.2f} %"
+    )
+
+
+def _windows(recognizer: Recognizer, check: str, data: Path | None) -> Array:
+    """Windows of a recording, or of a data set, as the recognizer cuts them."""
+    from ambulo.datasets import DATASETS, load_dataset
+    from ambulo.readers import read
+
+    if check not in DATASETS:
+        prepared = recognizer.prepare(read(check))
+        return recognizer.windowing.cut([prepared], recognizer.activities).values
+    w = recognizer.windowing
+    channels = "+".join(w.channels or ())
+    loaded = load_dataset(check, data)
+    windows = loaded.windows(seconds=w.seconds, overlap=w.overlap, channels=channels, keep="all")
+    return windows.values

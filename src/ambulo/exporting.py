@@ -1,0 +1,202 @@
+"""A recognizer as a file for other runtimes, written only if it decides as the recognizer does.
+
+`onnx` is the graph that the recognizer itself runs (operator set 18, any number of windows at
+once); `float16` stores its weights in half precision, `int8` those of its products in bytes.
+`phone` is one zip of network.onnx and recognizer.json (windowing, activities, temperature, context,
+card) that a web page loads. ExecuTorch, LiteRT and C are not offered yet.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.errors import MissingExtraError, OutputError
+from ambulo.recognizer import Recognizer
+from ambulo.timeline import write_whole
+
+Array = npt.NDArray[Any]
+
+MOST = 1e-3
+"""The largest difference in a probability with which an export is written."""
+SHARE = 1e-3
+"""The largest share of windows that an export may decide otherwise."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written and how it compares with the recognizer on `windows` windows.
+
+    `bytes` is the size of its graph; `milliseconds` the median time of one window on one thread;
+    `difference` the largest one in a probability, `changed` the share of decisions that differ.
+    """
+
+    file: str
+    format: str
+    opset: int
+    bytes: int
+    milliseconds: float
+    windows: int
+    checked_on: str
+    difference: float
+    changed: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object that JSON can hold."""
+        return asdict(self)
+
+
+def export(
+    recognizer: Recognizer,
+    path: str | Path,
+    *,
+    format: str = "onnx",
+    windows: Array | None = None,
+    checked_on: str = "given windows",
+) -> Export:
+    """Write the recognizer for another runtime, whole or not at all.
+
+    `windows` `(n, length, channels)` are what it is checked on; without them, made-up ones of its
+    own shape. Raises OutputError for an unknown format, or where the export would differ by more
+    than 1e-3 in a probability or in 0.1 % of the decisions.
+    """
+    if format not in FORMATS:
+        raise OutputError(f"there is no format '{format}': choose from {', '.join(FORMATS)}")
+    if windows is None:
+        windows, checked_on = made_up(recognizer), "made-up windows"
+    try:
+        graph = FORMATS[format](recognizer.graph)
+        opset = _opset(graph)
+    except ImportError as error:
+        raise MissingExtraError(error.name or "onnx", "train") from error
+    other = replace(recognizer, graph=graph)
+    content = _bundle(other) if format == "phone" else graph
+    written = replace(other, graph=_graph_in(content) if format == "phone" else content)
+    own, its = recognizer.probabilities(windows), written.probabilities(windows)
+    changed = float((own.argmax(1) != its.argmax(1)).mean())
+    found = Export(
+        file=str(path),
+        format=format,
+        opset=opset,
+        bytes=len(graph),
+        milliseconds=_milliseconds(other, windows),
+        windows=len(windows),
+        checked_on=checked_on,
+        difference=float(np.abs(own - its).max()),
+        changed=changed,
+    )
+    if not found.difference <= MOST or changed > SHARE:
+        raise OutputError(
+            f"{path}: not written: as {format} it differs by {found.difference:.2g} in a "
+            f"probability and in {100 * changed:.2f} % of {len(windows)} decisions ({checked_on}), "
+            f"where {MOST:g} and {100 * SHARE:g} % are allowed: export --format onnx"
+        )
+    write_whole(Path(path), lambda to: to.write_bytes(content))
+    return found
+
+
+def made_up(recognizer: Recognizer, n: int = 512) -> Array:
+    """Windows `(n, length, channels)` of noise about random postures, where there is no data."""
+    rng, w = np.random.default_rng(0), recognizer.windowing
+    length, _ = w.samples(w.rate or 50.0)
+    names = w.channels or ()
+    level = rng.normal(0, 1, (n, 1, len(names))) * [
+        5.7 if "acc_" in name else 0.5 for name in names
+    ]
+    moves = rng.exponential(1.0, (n, 1, 1)) * rng.normal(0, 1, (n, length, len(names)))
+    return np.asarray(level + moves, np.float32)
+
+
+def _same(graph: bytes) -> bytes:
+    return graph
+
+
+def _float16(graph: bytes) -> bytes:
+    """Weights in half precision, cast back once on loading; what is computed stays float32."""
+    return _stored(graph, np.dtype(np.float16))
+
+
+def _int8(graph: bytes) -> bytes:
+    """Weights of products in bytes with a scale of their own (dynamic quantisation)."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().addFilter(_quiet)
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder) / "a.onnx", Path(folder) / "b.onnx"
+        before.write_bytes(graph)
+        quantize_dynamic(before, after, weight_type=QuantType.QInt8, per_channel=True)
+        logging.getLogger().removeFilter(_quiet)
+        return after.read_bytes()
+
+
+def _quiet(record: logging.LogRecord) -> bool:
+    """The quantiser advises to prepare graphs, which ours need not."""
+    return "pre-processing" not in record.getMessage()
+
+
+def _stored(graph: bytes, kind: np.dtype[Any]) -> bytes:
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(graph)
+    casts: list[Any] = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size >= 64:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(kind), name + "_half"))
+            to = onnx.TensorProto.FLOAT
+            casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=to))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return bytes(model.SerializeToString())
+
+
+FORMATS: dict[str, Callable[[bytes], bytes]] = {
+    "onnx": _same,
+    "float16": _float16,
+    "int8": _int8,
+    "phone": _same,
+}
+"""Every format: what it makes of the recognizer's graph."""
+
+
+def _opset(graph: bytes) -> int:
+    import onnx
+
+    return int(onnx.load_from_string(graph).opset_import[0].version)
+
+
+def _milliseconds(recognizer: Recognizer, windows: Array) -> float:
+    took = []
+    for k in range(50):
+        start = time.perf_counter()
+        recognizer.probabilities(windows[k % len(windows)][None])
+        took.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(took))
+
+
+def _graph_in(bundle: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        return archive.read("network.onnx")
+
+
+def _bundle(recognizer: Recognizer) -> bytes:
+    """The recognizer's own file without what only training needs."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("recognizer.json", json.dumps(recognizer.head(), indent=1))
+        archive.writestr("network.onnx", recognizer.graph)
+    return out.getvalue()

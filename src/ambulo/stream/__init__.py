@@ -1,0 +1,274 @@
+"""A recognizer that follows a signal while it is being recorded.
+
+    samples ─Arrival─► in order ─Grid─► regular ─Cutter─► windows ─network─► Causal ─► Decision
+
+Every step carries its state, so that the decisions are those of `Recognizer.decide` with causal
+context on the whole recording, however the signal is divided among pushes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.context.causal import Causal
+from ambulo.context.windows import gravity_axes
+from ambulo.errors import RecognizerError, RecordingError
+from ambulo.recognizer import Recognizer
+from ambulo.signals import MAX_GAP, Grid, Resampler
+from ambulo.stream import snapshots
+from ambulo.stream.arrival import Arrival
+from ambulo.stream.cutting import Cutter
+
+Array = npt.NDArray[Any]
+
+ENOUGH = 50
+"""Samples from which the sampling rate is taken where it is not given."""
+NEAR = 0.05
+"""A rate as near to the recognizer's as this needs no filter before it is put on its grid."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the wearer did from `start` to `end`, in seconds of the clock that stamped the samples.
+
+    `probability` is the calibrated one of `activity`, `probabilities` those of all activities in
+    the recognizer's order. `latency` is how many seconds `push` took to get here.
+    """
+
+    start: float
+    end: float
+    activity: str
+    probability: float
+    probabilities: tuple[float, ...] = field(repr=False)
+    latency: float = field(default=0.0, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object that JSON can hold."""
+        return asdict(self)
+
+
+class Stream:
+    """Decides on windows while their samples come.
+
+    `rate` is that of the samples in Hz; without it, it is the median rate of the first 50, and
+    nothing is decided before them. `channels` names the columns of what is pushed (default: the
+    recognizer's own). `lag` is how many later windows each decision waits for, `patience` how many
+    seconds for samples that come out of order; a pause over `max_gap` seconds is a gap (default:
+    0.5, as where files are read). `context` is "causal" or "none". Raises RecognizerError for a
+    signal that lacks channels or is too slow.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        *,
+        rate: float | None = None,
+        channels: tuple[str, ...] | list[str] | None = None,
+        lag: int = 0,
+        context: str = "causal",
+        patience: float = 0.0,
+        max_gap: float | None = None,
+    ) -> None:
+        wanted = recognizer.windowing.channels
+        if wanted is None or recognizer.windowing.rate is None:
+            raise RecognizerError("this recognizer does not say its rate and channels: train again")
+        if context not in ("causal", "none"):
+            raise RecognizerError(f"a stream's context is causal or none, got {context!r}")
+        if lag < 0 or patience < 0:
+            raise RecognizerError("lag and patience of a stream must not be negative")
+        self.recognizer, self.channels = recognizer, tuple(channels or wanted)
+        self.options: dict[str, Any] = {"channels": self.channels, "lag": lag, "context": context}
+        self.options |= {"patience": patience, "max_gap": max_gap}
+        recognizer.check(self.channels, recognizer.windowing.rate, "the stream")
+        self._columns = [self.channels.index(name) for name in wanted]
+        self._gravity = gravity_axes(wanted) if recognizer.windowing.gravity == "keep" else None
+        known = recognizer.context if context == "causal" else None
+        self.causal = Causal(known, lag) if known else None
+        self.arrival = Arrival(len(wanted), patience)
+        self.rate: float | None = None
+        self.grid: Grid | None = None
+        self.cutter: Cutter | None = None
+        self._origin: float | None = None
+        self._time, self._values = np.zeros(0), np.zeros((0, len(wanted)))
+        self._starts: list[float] = []
+        self._called = 0.0
+        if rate is not None:
+            self._set_rate(rate)
+
+    STATE = ("_origin", "_time", "_values", "_starts")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many samples came; of these not finite, late or duplicate; jumps of the clock."""
+        return dict(self.arrival.counts)
+
+    @property
+    def delay(self) -> float:
+        """Seconds of signal after a window's end that its decision waits for."""
+        wait = self.arrival.patience
+        if self.causal is not None:
+            wait += self.causal.lag * self.causal.context.step
+        if self.rate is not None:
+            wait += Resampler(self.rate, self.recognizer.windowing.rate or self.rate).delay
+        return wait
+
+    def push(self, time: Any, values: Any) -> list[Decision]:
+        """Take samples at `time` `(n,)` s with `values` `(n, channels)`; give what is decided.
+
+        One sample may be given as a number and `(channels,)`. Samples that are damaged, late or
+        there already are counted and left out. Raises RecordingError for shapes that do not fit,
+        RecognizerError where the samples turn out to come too slowly.
+        """
+        self._called = perf_counter()
+        time = np.atleast_1d(np.asarray(time, np.float64))
+        values = np.atleast_2d(np.asarray(values, np.float64))
+        if time.ndim != 1 or values.shape != (len(time), len(self.channels)):
+            raise RecordingError(
+                f"samples of shape {values.shape} at {time.shape} times: push times (n,) with "
+                f"values (n, {len(self.channels)}), a column each for {', '.join(self.channels)}"
+            )
+        out: list[Decision] = []
+        for k, run in enumerate(self.arrival.push(time, values[:, self._columns])):
+            out += self._break() if k else []
+            out += self._take(*run)
+        return out
+
+    def finish(self) -> list[Decision]:
+        """Decide on all that has come; what is pushed afterwards begins behind a gap."""
+        self._called = perf_counter()
+        return self._take(*self.arrival.finish()) + self._break()
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that the stream carries, as one object that JSON can hold."""
+        state = {name: snapshots.freeze(part) for name, part in self._parts().items()}
+        recognizer = snapshots.fingerprint(self.recognizer)
+        return {"recognizer": recognizer, "rate": self.rate, **self.options, "state": state}
+
+    @classmethod
+    def restore(cls, recognizer: Recognizer, snapshot: dict[str, Any]) -> Stream:
+        """The stream that goes on from a snapshot.
+
+        Raises RecognizerError if the snapshot is damaged or another recognizer's.
+        """
+        if snapshot.get("recognizer") != snapshots.fingerprint(recognizer):
+            raise RecognizerError(
+                "the snapshot is another recognizer's, or is none: start a new stream"
+            )
+        try:
+            names = ("rate", "channels", "lag", "context", "patience", "max_gap")
+            stream = cls(recognizer, **{name: snapshot[name] for name in names})
+            if "cutter" in snapshot["state"]:
+                stream.cutter = stream._new_cutter(0.0)
+            for name, part in stream._parts().items():
+                snapshots.thaw(part, snapshot["state"][name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecognizerError(
+                f"the snapshot is damaged ({error!r}): start a new stream"
+            ) from error
+        return stream
+
+    def _parts(self) -> dict[str, Any]:
+        """What carries state, by name."""
+        parts: dict[str, Any] = {"stream": self, "arrival": self.arrival, "grid": self.grid}
+        parts |= {"cutter": self.cutter, "causal": self.causal}
+        parts["resampler"] = self.cutter and self.cutter.resampler
+        parts["upright"] = self.causal and self.causal.upright
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _take(self, time: Array, values: Array) -> list[Decision]:
+        """Samples in order and without a jump."""
+        if self._origin is None and len(time):
+            self._origin = float(time[0])
+        time = time - (self._origin or 0.0)
+        if self.grid is None:
+            self._time = np.r_[self._time, time]
+            self._values = np.concatenate([self._values, values])
+            if len(self._time) < ENOUGH:
+                return []
+            return self._settle()
+        return self._follow(self.grid.push(time, values))
+
+    def _settle(self) -> list[Decision]:
+        """Find the rate of the samples that were held for this, and take them."""
+        time, values = self._time, self._values
+        self._time, self._values = time[:0], values[:0]
+        if len(time) < 2:
+            return []
+        trained = self.recognizer.windowing.rate
+        assert trained is not None
+        rate = 1 / float(np.median(np.diff(time[:ENOUGH])))
+        self._set_rate(trained if abs(rate / trained - 1) <= NEAR else round(rate, 1))
+        assert self.grid is not None
+        return self._follow(self.grid.push(time, values))
+
+    def _set_rate(self, rate: float) -> None:
+        self.recognizer.check(self.channels, rate, "the stream (time counts in seconds)")
+        gap = self.options["max_gap"]
+        self.rate = rate
+        self.grid = Grid(rate, max(MAX_GAP, 2 / rate) if gap is None else gap)
+
+    def _break(self) -> list[Decision]:
+        """The signal ends here, or its clock was set: decide on what there is."""
+        out = self._settle() if self.grid is None else []
+        if self.grid is None:
+            return out
+        out += self._follow(self.grid.finish())
+        if self.cutter is not None:
+            out += self._decide([self.cutter.finish()])
+            self.cutter = None
+        if self.causal is not None:
+            out += self._decided(self.causal.finish())
+        return out
+
+    def _follow(self, pieces: list[tuple[float, Array]]) -> list[Decision]:
+        """Pieces of the regular signal."""
+        cut = []
+        for begin, values in pieces:
+            if self.cutter is None or begin != self.cutter.begin:
+                if self.cutter is not None:
+                    cut.append(self.cutter.finish())
+                self.cutter = self._new_cutter(begin)
+            cut.append(self.cutter.push(values))
+        return self._decide(cut)
+
+    def _new_cutter(self, begin: float) -> Cutter:
+        assert self.rate is not None
+        at = begin if self.cutter is None else max(begin, self.cutter.end)
+        return Cutter(self.recognizer.windowing, self.rate, begin, at)
+
+    def _decide(self, cut: list[tuple[Array, Array]]) -> list[Decision]:
+        """Windows, as pairs of their starts and values, all through the network together."""
+        cut = [part for part in cut if len(part[0])]
+        if not cut:
+            return []
+        starts, values = (np.concatenate(column) for column in zip(*cut, strict=True))
+        own = self.recognizer.probabilities(values)
+        self._starts += starts.tolist()
+        if self.causal is None:
+            return self._decided(list(own))
+        decided: list[Array] = []
+        axes = self._gravity
+        for k, start in enumerate(starts.tolist()):
+            gravity = None if axes is None else values[k : k + 1, :, axes].mean(axis=1)[0]
+            decided += self.causal.push(own[k], start, gravity)
+        return self._decided(decided)
+
+    def _decided(self, probabilities: list[Array]) -> list[Decision]:
+        """Decisions on the windows that have waited longest."""
+        starts, self._starts = (
+            self._starts[: len(probabilities)],
+            self._starts[len(probabilities) :],
+        )
+        length, _ = self.recognizer.windowing.samples(self.recognizer.windowing.rate or 0.0)
+        seconds = length / (self.recognizer.windowing.rate or 1.0)
+        took, out = perf_counter() - self._called, []
+        for start, row in zip(starts, probabilities, strict=True):
+            best, at = int(row.argmax()), start + (self._origin or 0.0)
+            activity, p = self.recognizer.activities[best], row.tolist()
+            out.append(Decision(at, at + seconds, activity, p[best], tuple(p), took))
+        return out

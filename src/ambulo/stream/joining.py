@@ -1,0 +1,113 @@
+"""Channels that come apart, each sensor at its own times, become samples of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.signals import MAX_GAP
+from ambulo.stream.messages import Part
+
+Array = npt.NDArray[np.float64]
+
+WAIT = 10.0
+"""Seconds for which samples of one sensor are kept while another is silent."""
+
+
+class Joiner:
+    """Samples of `channels` at the times of the first one; the others are interpolated linearly.
+
+    Acceleration that comes without gravity (`body_acc_x`) is added to gravity (`gravity_x`). Where
+    a channel is silent for over half a second nothing is made up: such samples are left out and
+    counted as `incomplete`.
+    """
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self.channels = tuple(channels)
+        self.incomplete = 0
+        self.seen: set[str] = set()
+        self._came: dict[str, tuple[Array, Array]] = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """Channels of which nothing has come."""
+        return [name for name in self.channels if not set(self._sources(name)) <= self.seen]
+
+    def push(self, part: Part) -> tuple[Array, Array]:
+        """Take samples of some channels; give `(time, values)` where all are known."""
+        self.seen |= set(part.channels)
+        if not self._came and all(name in part.channels for name in self.channels):
+            return part.time, np.stack([part.channels[name] for name in self.channels], axis=1)
+        for name, values in part.channels.items():
+            self._add(name, part.time, values)
+        if self.missing:
+            time, values = np.zeros(0), np.zeros((0, len(self.channels)))
+        else:
+            time, values = self._join()
+        self._forget()
+        return time, values
+
+    def _sources(self, name: str) -> list[str]:
+        """The channels that make up one."""
+        place, dot, channel = name.rpartition(".")
+        sensor, _, axis = channel.rpartition("_")
+        if sensor != "acc" or name in self.seen or f"{place}{dot}body_acc_{axis}" not in self.seen:
+            return [name]
+        return [f"{place}{dot}body_acc_{axis}", f"{place}{dot}gravity_{axis}"]
+
+    def _add(self, name: str, time: Array, values: Array) -> None:
+        order = np.argsort(time, kind="stable")
+        time, values = time[order], values[order]
+        good = np.isfinite(time) & (np.diff(time, prepend=-np.inf) > 0)
+        if name in self._came:
+            before, held = self._came[name]
+            if good.any() and time[good][0] < before[-1] - WAIT:
+                self._came.clear()  # the clock was set back
+            else:
+                good &= time > before[-1]
+                time, values = np.r_[before, time[good]], np.r_[held, values[good]]
+                good = np.ones(len(time), bool)
+        if good.any():
+            self._came[name] = time[good], values[good]
+
+    def _join(self) -> tuple[Array, Array]:
+        """All channels at those times of the first that the others have reached."""
+        sources = {name: self._sources(name) for name in self.channels}
+        needed = [source for each in sources.values() for source in each]
+        if not set(needed) <= set(self._came):
+            return np.zeros(0), np.zeros((0, len(self.channels)))
+        until = min(self._came[source][0][-1] for source in needed)
+        first = needed[0]
+        time = self._came[first][0]
+        time = time[time <= until]
+        known = np.ones(len(time), bool)
+        for source in needed:
+            known &= _near(time, self._came[source][0])
+        columns = [sum(np.interp(time, *self._came[s]) for s in each) for each in sources.values()]
+        self.incomplete += int((~known).sum())
+        for source, (at, held) in self._came.items():
+            kept = at > until if source == first else at >= at[at <= until].max(initial=at[0])
+            self._came[source] = at[kept], held[kept]
+        self._came = {source: pair for source, pair in self._came.items() if len(pair[0])}
+        return time[known], np.stack(columns, axis=1)[known]
+
+    def _forget(self) -> None:
+        """Drop what waits for a channel that stays silent."""
+        newest = max((time[-1] for time, _ in self._came.values()), default=0.0)
+        for name, (time, values) in list(self._came.items()):
+            old = time < newest - WAIT
+            if name in self.channels[:1] or name == f"body_{self.channels[0]}":
+                self.incomplete += int(old.sum())
+            if old.all():
+                del self._came[name]
+            elif old.any():
+                self._came[name] = time[~old], values[~old]
+
+
+def _near(time: Array, known: Array) -> Array:
+    """Whether each time lies on one of `known`, or between two that are near to each other."""
+    after = np.searchsorted(known, time).clip(max=len(known) - 1)
+    between = (after > 0) & (known[after] - known[after - 1] <= MAX_GAP)
+    return np.asarray((known[after] == time) | (between & (time < known[-1])))

@@ -1,0 +1,165 @@
+"""Where decisions go: `terminal`, `jsonl`, `jsonl:FILE`, `ws://…`, or `http://…` as a webhook."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from ambulo.errors import MissingExtraError, OutputError, StreamError
+
+if TYPE_CHECKING:
+    from ambulo.stream import Decision
+
+WAITING = 1000
+"""Decisions that may wait for a slow receiver; further ones are lost to it, and counted."""
+
+
+class Sink(Protocol):
+    """Takes decisions; `lost` counts those that could not be delivered."""
+
+    lost: int
+
+    def write(self, decision: Decision) -> None:
+        """Take one decision."""
+
+    def close(self) -> None:
+        """Deliver what waits, and end."""
+
+
+def sink(address: str, activities: tuple[str, ...]) -> Sink:
+    """The sink at an address. Raises StreamError for one that is none or cannot be opened."""
+    if address == "terminal":
+        return Terminal(activities)
+    if address == "jsonl":
+        return Lines(sys.stdout)
+    if address.startswith("jsonl:"):
+        return Lines(_opened(Path(address[len("jsonl:") :])))
+    if address.startswith(("ws://", "wss://")):
+        return Courier(*_websocket(address))
+    if address.startswith(("http://", "https://")):
+        return Courier(*_webhook(address))
+    raise StreamError(
+        f"--to {address}: there is no such sink: choose from terminal, jsonl, jsonl:FILE, "
+        "ws://HOST:PORT, http://HOST/PATH"
+    )
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("a")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+class Lines:
+    """One JSON object a line, each written at once."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file, self.lost = file, 0
+
+    def write(self, decision: Decision) -> None:
+        """Take one decision."""
+        self.file.write(json.dumps(decision.to_dict()) + "\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        """Close the file, if it is one of ours."""
+        if self.file is not sys.stdout:
+            self.file.close()
+
+
+class Courier:
+    """Hands decisions to `send` in a thread, so that a slow receiver holds nobody up."""
+
+    def __init__(self, send: Callable[[str], None], close: Callable[[], Any]) -> None:
+        self.send, self.end, self.lost = send, close, 0
+        self.waiting: queue.Queue[str | None] = queue.Queue(WAITING)
+        self.thread = threading.Thread(target=self._deliver, daemon=True)
+        self.thread.start()
+
+    def write(self, decision: Decision) -> None:
+        """Take one decision."""
+        try:
+            self.waiting.put_nowait(json.dumps(decision.to_dict()))
+        except queue.Full:
+            self.lost += 1
+
+    def close(self) -> None:
+        """Deliver what waits, for at most ten seconds."""
+        try:
+            self.waiting.put(None, timeout=5)
+        except queue.Full:
+            self.lost += self.waiting.qsize()
+        self.thread.join(timeout=10)
+        self.end()
+
+    def _deliver(self) -> None:
+        while (text := self.waiting.get()) is not None:
+            try:
+                self.send(text)
+            except Exception:  # whatever the network does, it is no reason to stop listening
+                self.lost += 1
+
+
+def _websocket(address: str) -> tuple[Callable[[str], None], Callable[[], None]]:
+    try:
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+    except ImportError as error:
+        raise MissingExtraError("websockets", "serve") from error
+    try:
+        opened = ExitStack()
+        connection = opened.enter_context(connect(address))
+    except (OSError, WebSocketException, TimeoutError) as error:
+        raise StreamError(f"{address}: no websocket answers there ({error})") from error
+    return connection.send, opened.close
+
+
+def _webhook(address: str) -> tuple[Callable[[str], None], Callable[[], None]]:
+    import requests
+
+    session = requests.Session()
+    session.headers["Content-Type"] = "application/json"
+
+    def post(text: str) -> None:
+        session.post(address, data=text.encode(), timeout=5).raise_for_status()
+
+    return post, session.close
+
+
+class Terminal:
+    """The activity in large, and how likely each is, for people who look on."""
+
+    def __init__(self, activities: tuple[str, ...]) -> None:
+        from rich.live import Live
+
+        self.activities, self.lost = activities, 0
+        self.live = Live(auto_refresh=False)
+        self.live.start()
+
+    def write(self, decision: Decision) -> None:
+        """Take one decision."""
+        self.live.update(view(decision, self.activities), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last decision standing."""
+        self.live.stop()
+
+
+def view(decision: Decision, activities: tuple[str, ...]) -> Any:
+    """A table of probabilities under the activity."""
+    from rich.table import Table
+
+    title = f"{decision.activity}  {100 * decision.probability:.0f} %"
+    caption = f"{decision.start:.2f} to {decision.end:.2f} s, {1e3 * decision.latency:.1f} ms"
+    table = Table(title=title, caption=caption, show_header=False, box=None)
+    for name, p in zip(activities, decision.probabilities, strict=True):
+        style = "bold" if name == decision.activity else "dim"
+        table.add_row(name, "█" * round(30 * p) or "▏", f"{100 * p:5.1f} %", style=style)
+    return table

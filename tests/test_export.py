@@ -1,0 +1,88 @@
+"""Exports decide as the recognizer does, or are not written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from ambulo import Recognizer, export, train
+from ambulo.errors import OutputError
+from ambulo.exporting import FORMATS
+from ambulo.recognizer import softmax
+from ambulo.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def recognizer(synthetic: Windows) -> Recognizer:
+    return train("cnn-lstm", synthetic, epochs=1, sizes={"filters": 16, "hidden": 16})
+
+
+@pytest.mark.parametrize("format", ["onnx", "phone"])
+def test_other_runtimes_get_the_same_probabilities(
+    recognizer: Recognizer, synthetic: Windows, format: str, tmp_path: Path
+) -> None:
+    done = export(recognizer, tmp_path / "x", format=format, windows=synthetic.values)
+    assert (done.windows, done.opset) == (len(synthetic), 18) and done.milliseconds > 0
+    graph, temperature = (tmp_path / "x").read_bytes(), recognizer.temperature
+    if format == "phone":
+        with zipfile.ZipFile(tmp_path / "x") as archive:
+            assert set(archive.namelist()) == {"recognizer.json", "network.onnx"}
+            graph = archive.read("network.onnx")
+            head = json.loads(archive.read("recognizer.json"))
+        assert head["activities"] == list(recognizer.activities) and head["context"]
+        assert head["windowing"]["rate"] == 50.0 and head["card"]["terms"]
+        temperature = head["temperature"]
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    for n in (1, 7):
+        (logits,) = session.run(["logits"], {"signal": synthetic.values[:n]})
+        expected = recognizer.probabilities(synthetic.values[:n])
+        assert softmax(logits / temperature) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("format", ["float16", "int8"])
+def test_smaller_formats_are_near_enough_or_not_written(
+    recognizer: Recognizer, synthetic: Windows, format: str, tmp_path: Path
+) -> None:
+    try:
+        done = export(recognizer, tmp_path / "x", format=format, windows=synthetic.values)
+    except OutputError as error:
+        assert "not written" in str(error) and not list(tmp_path.iterdir())
+        return
+    assert done.difference <= 1e-3 and done.bytes < 0.8 * len(recognizer.graph)
+
+
+def test_what_decides_otherwise_is_not_written(
+    recognizer: Recognizer, synthetic: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = train("cnn-lstm", synthetic, epochs=1, seed=1, sizes={"filters": 16, "hidden": 16})
+    monkeypatch.setitem(FORMATS, "onnx", lambda graph: other.graph)
+    with pytest.raises(OutputError, match=r"not written.*given windows"):
+        export(recognizer, tmp_path / "x.onnx", windows=synthetic.values)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OutputError, match="choose from onnx, float16, int8, phone"):
+        export(recognizer, tmp_path / "x", format="exe")
+
+
+def test_the_command_says_what_it_checked_on(recognizer: Recognizer, tmp_path: Path) -> None:
+    small = replace(recognizer, card={"terms": "none"})
+    command = [sys.executable, "-m", "ambulo", "export", str(small.save(tmp_path / "r.ambulo"))]
+    made_up = subprocess.run(
+        [*command, "--out", str(tmp_path / "a.onnx")], capture_output=True, text=True, check=True
+    )
+    assert "made-up windows" in made_up.stderr and "opset 18" in made_up.stdout
+    real = subprocess.run(
+        [*command, "--out", str(tmp_path / "b.zip"), "--format", "phone", "--json"]
+        + ["--check", "synthetic"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(real.stdout)
+    assert found["checked_on"] == "synthetic" and found["windows"] > 500
+    assert np.isclose(found["difference"], 0) and not real.stderr

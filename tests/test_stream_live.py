@@ -1,0 +1,374 @@
+"""Live sources and sinks: phones' formats, sockets of this machine, and malformed messages."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ambulo import Recognizer, Recording, Stream, load_dataset, train
+from ambulo.datasets.synthetic import make
+from ambulo.errors import StreamError
+from ambulo.readers.table import write
+from ambulo.stream import sources
+from ambulo.stream.joining import Joiner
+from ambulo.stream.messages import LARGEST, Part, parse
+from ambulo.stream.running import run
+from ambulo.stream.sinks import sink, view
+
+AXES = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return train("features", load_dataset("synthetic").windows().of(["1", "2", "3"]))
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return make(people=1, minutes=0.3, seed=4)[0]
+
+
+class Kept:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Any] = []
+        self.lost = 0
+
+    def write(self, decision: Any) -> None:
+        self.decisions.append(decision)
+
+    def close(self) -> None:
+        pass
+
+
+def rows(recording: Recording, every: int = 25) -> list[bytes]:
+    """Messages of Ambulo's own kind, with a list for each channel."""
+    out = []
+    for at in range(0, len(recording), every):
+        part = slice(at, at + every)
+        content = {"time": recording.time[part].tolist()}
+        content |= dict(zip(AXES, recording.values[part].T.tolist(), strict=True))
+        out.append(json.dumps(content).encode())
+    return out
+
+
+def decided(recognizer: Recognizer, messages: Any, **options: Any) -> tuple[list[Any], Any]:
+    kept = Kept()
+    counts = run(Stream(recognizer, rate=50.0, **options), messages, [kept])
+    return kept.decisions, counts
+
+
+def sensor_logger(recording: Recording, late: float) -> list[bytes]:
+    """What the app pushes: gravity apart, each sensor at times of its own, in nanoseconds."""
+    out = []
+    for at in range(0, len(recording), 50):
+        payload: list[dict[str, Any]] = [{"name": "battery", "time": 1, "values": {"level": 0.5}}]
+        for time, row in zip(
+            recording.time[at : at + 50], recording.values[at : at + 50], strict=True
+        ):
+            gravity = np.array([9.0, 3.0, -1.0])
+            for name, shift, values in (
+                ("accelerometer", 0.0, row[:3] - gravity),
+                ("gravity", late, gravity),
+                ("gyroscope", late, row[3:]),
+            ):
+                stamp = int((1.7e9 + time + shift) * 1e9)
+                xyz = dict(zip("xyz", map(float, values), strict=True))
+                payload.append({"name": name, "time": stamp, "values": xyz})
+        message = {"messageId": at, "sessionId": "s", "deviceId": "d", "payload": payload}
+        out.append(json.dumps(message).encode())
+    return out
+
+
+def test_own_messages_and_sensor_logger_decide_alike(
+    recognizer: Recognizer, recording: Recording
+) -> None:
+    plain, _ = decided(recognizer, rows(recording))
+    singles = [
+        json.dumps({"time": t, **dict(zip(AXES, v, strict=True))})
+        for t, v in zip(recording.time, recording.values.tolist(), strict=True)
+    ]
+    assert [d.activity for d in decided(recognizer, singles)[0]] == [d.activity for d in plain]
+    phone, counts = decided(recognizer, sensor_logger(recording, 0.0))
+    assert counts["malformed"] == counts["incomplete"] == 0
+    assert [d.activity for d in phone] == [d.activity for d in plain]
+    p, q = (np.array([d.probabilities for d in found]) for found in (phone, plain))
+    assert p == pytest.approx(q, abs=1e-3)
+    late, counts = decided(recognizer, sensor_logger(recording, 0.004))
+    assert [d.activity for d in late] == [d.activity for d in plain]
+    assert counts["incomplete"] == 1 and counts["samples"] == len(recording) - 1
+
+
+def test_sensors_with_clocks_of_their_own_are_joined() -> None:
+    joiner = Joiner(("acc_x", "gyro_x"))
+    time = np.arange(0, 2, 0.02)
+    joiner.push(Part(time, {"acc_x": time}))
+    assert joiner.missing == ["gyro_x"]
+    at = np.delete(np.arange(0.01, 1.5, 0.05), slice(8, 22))  # silent from 0.41 to 1.06
+    got, values = joiner.push(Part(at, {"gyro_x": 10 * at}))
+    assert got.min() == 0.02 and got.max() == pytest.approx(1.46)
+    assert not ((got > at[7] + 1e-9) & (got < at[8] - 1e-9)).any()
+    assert values == pytest.approx(np.c_[got, 10 * got])
+    joiner.push(Part(time + 2, {"acc_x": time}))
+    joiner.push(Part(time + 100, {"acc_x": time}))
+    assert joiner.incomplete > 100  # nobody waits for a silent sensor for ever
+    back, _ = joiner.push(Part(time, {"acc_x": time, "gyro_x": time}))
+    assert len(back) == len(time)
+
+
+MALFORMED = {
+    "no JSON": b"hello",
+    "cut": b'{"time": 1, "acc_x"',
+    "a number": b"5",
+    "null": b"null",
+    "no time": b'{"acc_x": 1}',
+    "no channel": b'{"time": 1, "x": 2}',
+    "a word": b'{"time": "noon", "acc_x": 1}',
+    "lengths differ": b'{"time": [1, 2], "acc_x": [1]}',
+    "nested": b'{"time": [[1]], "acc_x": [[1]]}',
+    "deep": b"[" * 100_000,
+    "huge": b'{"time": 1' + b"0" * 400 + b', "acc_x": 1}',
+    "payload": b'{"payload": [{"name": "gravity", "time": 1}]}',
+    "bytes": b"\xff\xfe",
+    "axis": b'{"payload": [{"name": "gravity", "time": 1, "values": {"x": null, "y": 1, "z": 1}}]}',
+    "empty": b"",
+    "payload of 1": b'{"payload": 1}',
+    "too long": b" " * (LARGEST + 1),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_malformed_messages_are_refused_one_by_one(case: str) -> None:
+    with pytest.raises(StreamError):
+        parse(MALFORMED[case])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["time", "acc_x", "gyro_z", "payload", "name", "values", "x"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON.map(json.dumps) | st.binary(max_size=30), max_size=20))
+@settings(max_examples=60)
+def test_nothing_that_comes_ends_a_stream(recognizer: Recognizer, noise: list[Any]) -> None:
+    _, counts = decided(recognizer, noise)
+    assert counts["messages"] == len(noise)
+
+
+def test_noise_between_messages_changes_no_decision(
+    recognizer: Recognizer, recording: Recording
+) -> None:
+    good = rows(recording)
+    noisy = [
+        m
+        for k, message in enumerate(good)
+        for m in (message, *list(MALFORMED.values())[k % 9 : k % 9 + 1])
+    ]
+    plain, _ = decided(recognizer, good)
+    found, counts = decided(recognizer, noisy)
+    assert found == plain and counts["malformed"] == len(good)
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def received(messages: Iterator[Any], n: int) -> list[Any]:
+    out = list(islice(messages, n))
+    messages.close()  # type: ignore[attr-defined]
+    return out
+
+
+def test_datagrams(recording: Recording) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    messages = sources.source(f"udp://127.0.0.1:{port}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for row in rows(recording)[:5]:
+            sender.sendto(row, ("127.0.0.1", port))
+    assert received(messages, 5) == rows(recording)[:5]
+
+
+def test_pushes_over_http_with_limits(recording: Recording) -> None:
+    port = free_port()
+    messages = sources.source(f"http://127.0.0.1:{port}")
+    url = f"http://127.0.0.1:{port}/data"
+    for message in sensor_logger(recording, 0.0)[:3]:
+        assert requests.post(url, data=message, timeout=5).status_code == 200
+    assert requests.post(url, data=b"x" * (LARGEST + 1), timeout=5).status_code == 413
+    with socket.create_connection(("127.0.0.1", port)) as rude:
+        rude.sendall(b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n")
+        assert b"411" in rude.recv(100)
+    assert len(received(messages, 3)) == 3
+
+
+def test_websockets_both_ways(recognizer: Recognizer, recording: Recording) -> None:
+    client = pytest.importorskip("websockets.sync.client")
+    port = free_port()
+    messages = sources.source(f"ws://:{port}")
+    out = sink(f"ws://127.0.0.1:{port}", recognizer.activities)
+    with client.connect(f"ws://127.0.0.1:{port}") as phone:
+        for row in rows(recording)[:3]:
+            phone.send(row)
+    assert received(islice_of(messages, 3), 3) == rows(recording)[:3]
+    stream = Stream(recognizer, rate=50.0)
+    for decision in stream.push(recording.time, recording.values)[:2]:
+        out.write(decision)
+    assert json.loads(next(messages))["start"] == 0.0
+    out.close()
+    messages.close()  # type: ignore[attr-defined]
+    with pytest.raises(StreamError, match="no websocket answers"):
+        sources.source(f"ws://127.0.0.1:{free_port()}")
+
+
+def islice_of(messages: Iterator[Any], n: int) -> Iterator[Any]:
+    yield from islice(messages, n)
+
+
+class Phone(http.server.BaseHTTPRequestHandler):
+    """The app phyphox with a recording, of which more is known at every look."""
+
+    recording: Recording
+    known = 0
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        inputs = [
+            {
+                "source": source,
+                "outputs": [{a.lower(): n + a} for a in "XYZ"] + [{"t": f"{n}_time"}],
+            }
+            for source, n in (("accelerometer", "acc"), ("gyroscope", "gyr"), ("light", "lux"))
+        ]
+        content: Any = {"inputs": inputs}
+        if path == "/get":
+            Phone.known += 60
+            asked = dict(item.split("=") for item in query.split("&"))
+            time = self.recording.time[: self.known] + 1.0
+            columns = {"acc_time": time, "gyr_time": time}
+            names = [f"{s}{axis}" for s in ("acc", "gyr") for axis in "XYZ"]
+            columns |= dict(zip(names, self.recording.values[: self.known].T, strict=True))
+            content = {"buffer": {}, "status": {"measuring": True}}
+            for name, after in asked.items():
+                new = columns[name][time > float(after.partition("|")[0])]
+                content["buffer"][name] = {
+                    "buffer": new.tolist(),
+                    "size": 0,
+                    "updateMode": "partial",
+                }
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[http.server.ThreadingHTTPServer]:
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Phone)
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def test_phyphox_is_asked_for_what_is_new(
+    recognizer: Recognizer, recording: Recording, server: http.server.ThreadingHTTPServer
+) -> None:
+    Phone.recording = recording
+    messages = sources.phyphox(f"http://127.0.0.1:{server.server_port}", every=0.0)
+    found, counts = decided(recognizer, islice_of(messages, 2 * (len(recording) // 60)))
+    plain, _ = decided(recognizer, rows(recording))
+    assert [d.activity for d in found] == [d.activity for d in plain]
+    assert counts["samples"] == len(recording) and counts["malformed"] == 0
+    with pytest.raises(StreamError, match="remote access"):
+        next(sources.source(f"phyphox://127.0.0.1:{free_port()}"))
+
+
+def test_a_webhook_gets_decisions_and_its_silence_stops_nobody(
+    recognizer: Recognizer, recording: Recording
+) -> None:
+    port = free_port()
+    hook = sources.source(f"http://127.0.0.1:{port}")
+    good, gone = (
+        sink(f"http://127.0.0.1:{p}/x", recognizer.activities) for p in (port, free_port())
+    )
+    counts = run(Stream(recognizer, rate=50.0), rows(recording), [good, gone])
+    got = [json.loads(message) for message in received(hook, counts["decisions"])]
+    assert [d["start"] for d in got] == sorted(d["start"] for d in got)
+    assert counts["lost"] == gone.lost == counts["decisions"] > 5
+
+
+def test_unknown_addresses_are_explained(recognizer: Recognizer) -> None:
+    for address in ("tcp://:1", "udp://:x", "udp://host", "file.csv", "replay:a.csv?speed=0"):
+        with pytest.raises(StreamError, match=r"write for example|give a number"):
+            sources.source(address)
+    with pytest.raises(StreamError, match="choose from terminal"):
+        sink("somewhere", recognizer.activities)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(StreamError, match="choose another port"):
+            sources.source(f"udp://127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_the_terminal_shows_the_activity_and_all_probabilities(
+    recognizer: Recognizer, recording: Recording
+) -> None:
+    from rich.console import Console
+
+    (decision, *_) = Stream(recognizer, rate=50.0).push(recording.time, recording.values)
+    console = Console(record=True, width=80, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(view(decision, recognizer.activities))
+    text = console.export_text()
+    console.file.close()
+    assert all(name in text for name in recognizer.activities)
+    assert f"{decision.activity}  {100 * decision.probability:.0f} %" in text
+
+
+def test_the_command_replays_a_file_and_reads_lines(
+    recognizer: Recognizer, recording: Recording, tmp_path: Path
+) -> None:
+    path = recognizer.save(tmp_path / "r.ambulo")
+    write(recording, tmp_path / "r.csv", labels=False)
+    command = [sys.executable, "-m", "ambulo", "stream", str(path)]
+    replayed = subprocess.run(
+        [*command, "--from", f"replay:{tmp_path}/r.csv?speed=inf", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    fed = subprocess.run(
+        [*command, "--rate", "50", "--to", f"jsonl:{tmp_path}/out.jsonl"],
+        input=b"nonsense\n\n" + b"\n".join(rows(recording)), capture_output=True, check=True,
+    )  # fmt: skip
+    found = [[json.loads(line)["activity"] for line in text.splitlines()]
+             for text in (replayed.stdout, (tmp_path / "out.jsonl").read_text())]  # fmt: skip
+    assert found[0] == found[1] and len(found[0]) == 13
+    assert b"1 malformed" in fed.stderr and not fed.stdout
+    refused = subprocess.run([*command, "--from", "x"], capture_output=True, text=True)
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
