@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.context import Context
+from ambulo.context.unknown import Unknown
 from ambulo.context.windows import decide
 from ambulo.errors import RecognizerError
 from ambulo.recording import Recording
@@ -23,6 +24,8 @@ from ambulo.windows import Windowing, Windows
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from ambulo.models.novelty import Novelty
 
 Array = npt.NDArray[Any]
 
@@ -39,7 +42,7 @@ class Recognizer:
 
     Loading executes no code and predicting needs no torch. `tensors` are the weights by name, for
     training on; `network` names the model class and its sizes; `context` is what windows tell about
-    each other.
+    each other, and `unknown` when they show nothing that was learnt.
     """
 
     windowing: Windowing
@@ -50,6 +53,7 @@ class Recognizer:
     temperature: float = 1.0
     card: dict[str, Any] = field(default_factory=dict, repr=False)
     context: Context | None = field(default=None, repr=False)
+    unknown: Unknown | None = field(default=None, repr=False)
 
     @classmethod
     def from_network(
@@ -62,6 +66,7 @@ class Recognizer:
         temperature: float = 1.0,
         card: dict[str, Any] | None = None,
         context: Context | None = None,
+        novelty: Novelty | None = None,
     ) -> Recognizer:
         """Make the artifact of a trained network that takes `windows.values`."""
         from ambulo.models.graph import to_onnx
@@ -70,7 +75,7 @@ class Recognizer:
         return cls(
             windowing=windows.windowing,
             activities=windows.activities,
-            graph=to_onnx(network, windows.length, len(windows.channels)),
+            graph=to_onnx(network, windows.length, len(windows.channels), novelty),
             network={
                 "model": name,
                 "length": windows.length,
@@ -82,6 +87,7 @@ class Recognizer:
             temperature=temperature,
             card=card or {},
             context=context,
+            unknown=Unknown(novelty.above) if novelty is not None else None,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -100,6 +106,7 @@ class Recognizer:
             "temperature": self.temperature,
             "card": self.card,
             "context": self.context.to_dict() if self.context else None,
+            "unknown": asdict(self.unknown) if self.unknown else None,
         }
 
     def _write(self, path: Path) -> None:
@@ -157,6 +164,7 @@ class Recognizer:
             temperature=float(head["temperature"]),
             card=head["card"],
             context=Context.from_dict(head["context"]) if head.get("context") else None,
+            unknown=Unknown.from_dict(head["unknown"]) if head.get("unknown") else None,
         )
 
     @cached_property
@@ -182,18 +190,32 @@ class Recognizer:
                 f"the network inside cannot be run ({error}): train it again"
             ) from error
 
-    def logits(self, values: Array) -> Array:
-        """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
+    def _run(self, values: Array, names: tuple[str, ...]) -> list[Array]:
+        """The named outputs for windows `(n, length, channels)`, in blocks that suit the model."""
         values = np.asarray(values, np.float32)
         size = max(int(self.network.get("batch", _BATCH)), 1)
-        blocks = [values[at : at + size] for at in range(0, len(values), size)]
+        blocks = [values[at : at + size] for at in range(0, max(len(values), 1), size)]
         session = self._session_of_one if len(values) == 1 else self._session
-        out = [session.run(["logits"], {"signal": block})[0] for block in blocks]
-        return np.concatenate([np.zeros((0, len(self.activities)), np.float32), *out])
+        out = [session.run(list(names), {"signal": block}) for block in blocks]
+        return [np.concatenate(parts) for parts in zip(*out, strict=True)]
+
+    def logits(self, values: Array) -> Array:
+        """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
+        return self._run(values, ("logits",))[0]
 
     def probabilities(self, values: Array) -> Array:
         """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""
         return softmax(self.logits(values) / self.temperature)
+
+    def look(self, values: Array) -> tuple[Array, Array]:
+        """Calibrated probabilities `(n, classes)`, and novelty `(n,)`: 0 where that is not known.
+
+        Novelty is how unlike the windows are to all that was learnt (`ambulo.models.novelty`).
+        """
+        if self.unknown is None:
+            return self.probabilities(values), np.zeros(len(values), np.float32)
+        logits, novelty = self._run(values, ("logits", "novelty"))
+        return softmax(logits / self.temperature), novelty
 
     def prepare(self, recording: Recording) -> Recording:
         """The recording with this recognizer's channels and rate.
@@ -229,8 +251,14 @@ class Recognizer:
         """
         prepared = replace(self.prepare(recording), intervals=())
         windows = self.windowing.cut([prepared], self.activities)
+        own, novelty = self.look(windows.values)
+        odd = None
+        if self.unknown is not None:
+            step = self.windowing.samples(prepared.rate)[1] / prepared.rate
+            mode = "none" if self.context is None else context
+            odd = self.unknown.decide(novelty, windows.seconds, step, mode, lag)
         return from_windows(
-            self.decide(windows, context=context, lag=lag),
+            self._given(windows, own, context, lag),
             windows.starts,
             windows.length,
             prepared.segments,
@@ -238,14 +266,18 @@ class Recognizer:
             self.activities,
             start=recording.start,
             recording=recording.name,
+            unknown=odd,
         )
 
     def decide(self, windows: Windows, *, context: str = "offline", lag: int = 0) -> Array:
-        """Calibrated probabilities `(n, classes)` of windows, given those of their recording."""
-        own = self.probabilities(windows.values)
-        if self.context is None:
-            return own
-        return decide(self.context, windows, own, context, lag)
+        """Calibrated probabilities `(n, classes)` of windows, given those of their recording.
+
+        They are of the activities that were learnt, whether or not the windows show one of them.
+        """
+        return self._given(windows, self.probabilities(windows.values), context, lag)
+
+    def _given(self, windows: Windows, own: Array, context: str, lag: int) -> Array:
+        return own if self.context is None else decide(self.context, windows, own, context, lag)
 
     def describe(self) -> str:
         """The card in plain words."""

@@ -157,12 +157,14 @@ def from_windows(
     *,
     start: datetime | None = None,
     recording: str = "",
+    unknown: Array | None = None,
 ) -> Timeline:
     """Merge the decisions of overlapping windows into a timeline.
 
     `probabilities` is `(windows, classes)`, `starts` `(windows,)` in samples, ascending; `segments`
     are `(first, last, seconds)` of the gapless stretches. A window decides the samples that are
-    nearer to its centre than to its neighbours'; samples that lie in no window are unknown.
+    nearer to its centre than to its neighbours'; samples that lie in no window are unknown, and
+    those of a window of which `unknown` `(windows,)` says so with a probability over one half.
     """
     bouts: list[Bout] = []
     end = 0.0
@@ -171,10 +173,13 @@ def from_windows(
             bouts.append(Bout(end, begin, GAP, 0.0))
         inside = np.flatnonzero((starts >= first) & (starts + length <= last))
         for a, b, k in _cells(starts[inside], length, first, last):
-            decided = k is not None
-            p = probabilities[inside[k]] if decided else None
-            name = activities[int(p.argmax())] if p is not None else UNKNOWN
-            sure = float(p.max()) if p is not None else 0.0
+            name, sure = UNKNOWN, 0.0
+            odd = 0.0 if k is None or unknown is None else float(unknown[inside[k]])
+            if odd > 0.5:
+                sure = odd
+            elif k is not None:
+                p = probabilities[inside[k]]
+                name, sure = activities[int(p.argmax())], float(p.max())
             bouts.append(Bout(begin + (a - first) / rate, begin + (b - first) / rate, name, sure))
         end = begin + (last - first) / rate
     return Timeline(tuple(_merged(bouts)), start, recording)

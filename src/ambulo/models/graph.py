@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 OPSET = 18
 """ONNX operator set of every exported graph."""
@@ -17,12 +17,29 @@ LARGE = 1024
 """Elements from which whole numbers are worth storing as bytes."""
 
 
-def to_onnx(network: nn.Module, length: int, channels: int) -> bytes:
+class _Both(nn.Module):
+    """A network's logits, and how strange the window is."""
+
+    def __init__(self, network: nn.Module, novelty: nn.Module) -> None:
+        super().__init__()
+        self.network, self.novelty = network, novelty
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.network(x)
+        return logits, self.novelty(x, logits)
+
+
+def to_onnx(
+    network: nn.Module, length: int, channels: int, novelty: nn.Module | None = None
+) -> bytes:
     """The ONNX graph from `signal` `(batch, length, channels)` to `logits` `(batch, classes)`.
 
-    The batch is free, the rest is fixed; the network is left in evaluation mode on the CPU.
+    With `novelty` the graph also gives that, `(batch,)`. The batch is free, the rest is fixed; the
+    network is left in evaluation mode on the CPU.
     """
     network = network.cpu().eval()
+    names = ["logits"] if novelty is None else ["logits", "novelty"]
+    whole = network if novelty is None else _Both(network, novelty.cpu().eval())
     example = torch.zeros(2, length, channels)
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     out = io.BytesIO()
@@ -30,11 +47,11 @@ def to_onnx(network: nn.Module, length: int, channels: int) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            network,
+            whole,
             (example,),
             dynamo=True,
             input_names=["signal"],
-            output_names=["logits"],
+            output_names=names,
             dynamic_shapes=({0: batch},),
             opset_version=OPSET,
             verbose=False,
