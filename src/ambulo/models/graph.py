@@ -14,7 +14,7 @@ from torch import Tensor, nn
 OPSET = 18
 """ONNX operator set of every exported graph."""
 LARGE = 1024
-"""Elements from which whole numbers are worth storing as bytes."""
+"""Elements from which a smaller type is worth a cast."""
 
 
 class _Both(nn.Module):
@@ -62,9 +62,10 @@ def to_onnx(
 
 
 def _slim(graph: bytes) -> bytes:
-    """The same graph without remarks of the exporter, and with whole numbers stored as bytes.
+    """The same graph without remarks of the exporter, and with large constants stored exactly.
 
-    Kernels of -1, 0 and 2 take a quarter of the room so, and are cast back once, on loading.
+    Whole numbers, as kernels of -1, 0 and 2, take a quarter of the room as bytes, and what half
+    precision can hold takes half; they are cast back once, on loading.
     """
     import onnx
     from onnx import numpy_helper
@@ -78,13 +79,24 @@ def _slim(graph: bytes) -> bytes:
     for tensor in model.graph.initializer:
         del tensor.metadata_props[:]
         values = numpy_helper.to_array(tensor)
-        small = values.size >= LARGE and values.dtype == np.float32 and np.abs(values).max() < 128
-        if small and (values == np.round(values)).all():
+        kind = _least(values)
+        if kind is not None:
             name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.int8), name + "_bytes"))
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(kind), name + "_small"))
             to = onnx.TensorProto.FLOAT
-            casts.append(onnx.helper.make_node("Cast", [name + "_bytes"], [name], to=to))
+            casts.append(onnx.helper.make_node("Cast", [name + "_small"], [name], to=to))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
+
+
+def _least(values: Any) -> type | None:
+    """The smallest type that holds large float32 constants exactly; None: they stay as they are."""
+    if values.size < LARGE or values.dtype != np.float32:
+        return None
+    if np.abs(values).max() < 128 and (values == np.round(values)).all():
+        return np.int8
+    if np.abs(values).max() < 60_000 and (values == values.astype(np.float16)).all():
+        return np.float16
+    return None
