@@ -30,7 +30,7 @@ LEVELS: list[set[str]] = [
     {"recognizer", "augmentation"},
     {"stream", "exporting"},
     {"suitability", "closed_form", "imbalance", "importance", "state"},
-    {"training", "scores"},
+    {"training", "scores", "adaptation"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},
     {"report"},

@@ -18,7 +18,7 @@ from ambulo.context import Context
 from ambulo.context.unknown import Unknown
 from ambulo.context.windows import decide
 from ambulo.errors import RecognizerError
-from ambulo.recording import Recording
+from ambulo.recording import Recording, housings
 from ambulo.timeline import Timeline, from_windows, write_whole
 from ambulo.windows import Windowing, Windows
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ambulo.models.novelty import Novelty
+    from ambulo.models.scaling import Scaled
 
 Array = npt.NDArray[Any]
 
 FORMAT = 2
 """Version of the file format; a file with a higher one is refused."""
 _LARGEST = 256 << 20
+_NOVELTY = "novelty."
 _BATCH = 512
 """Windows that go through the network together, where the model does not say otherwise."""
 
@@ -72,6 +74,8 @@ class Recognizer:
         from ambulo.models.graph import to_onnx
 
         state = {key: value.numpy() for key, value in network.cpu().state_dict().items()}
+        if novelty is not None:
+            state |= {_NOVELTY + k: v.numpy() for k, v in novelty.cpu().state_dict().items()}
         return cls(
             windowing=windows.windowing,
             activities=windows.activities,
@@ -89,6 +93,42 @@ class Recognizer:
             context=context,
             unknown=Unknown(novelty.above) if novelty is not None else None,
         )
+
+    def to_network(self) -> Scaled | None:
+        """The network as a torch module, to look into or train on; None if it is not Ambulo's."""
+        import torch
+
+        from ambulo.models import MODELS, model_class
+        from ambulo.models.frame import Frame
+        from ambulo.models.scaling import Scaled
+
+        name, names = self.network.get("model"), self.windowing.channels or ()
+        if name not in MODELS:
+            return None
+        frame, channels = None, len(names)
+        if self.network.get("frame", "sensor") != "sensor":
+            frame = Frame(channels, housings(names), self.network["frame"])
+            channels = frame.channels
+        sizes = (channels, self.network["length"], len(self.activities))
+        inner = model_class(name)(*sizes, **self.network["sizes"])
+        network = Scaled(inner, channels, frame)
+        own = {k: v for k, v in self.tensors.items() if not k.startswith(_NOVELTY)}
+        network.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+        return network.eval()
+
+    def to_novelty(self) -> Novelty | None:
+        """What tells the unknown as a torch module; None if the recognizer has no such thing."""
+        import torch
+
+        from ambulo.models.novelty import Novelty
+
+        own = {k.removeprefix(_NOVELTY): v for k, v in self.tensors.items() if _NOVELTY in k}
+        if self.unknown is None or not own:
+            return None
+        novelty = Novelty(len(self.windowing.channels or ()), len(self.activities))
+        novelty.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+        novelty.above = self.unknown.above
+        return novelty
 
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all. Raises OutputError where that is not possible."""

@@ -82,7 +82,7 @@ class Novelty(nn.Module):
         self.moving.copy_(moving)
         means, roots = _activities(made, y, len(self.means))
         self.means.copy_(means)
-        self.roots.copy_(roots)
+        self.roots.copy_(roots.half())  # which a file can hold in half precision
         far = torch.zeros(len(made))
         for person in _distinct(people):
             mine = people == person
