@@ -32,7 +32,7 @@ LEVELS: list[set[str]] = [
     {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"stream", "exporting"},
     {"piecewise"},
-    {"training", "scores"},
+    {"training", "scores", "adaptation"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},
     {"report"},

@@ -87,7 +87,9 @@ def test_a_stream_decides_as_the_batch(
     assert [d.start - clock for d in got] == pytest.approx(seconds.tolist(), abs=1e-5)
     p = np.array([d.probabilities for d in got])
     assert p == pytest.approx(expected, abs=1e-4)
-    assert [d.activity for d in got] == [recognizer.activities[k] for k in expected.argmax(1)]
+    known = [d for d in got if d.unknown <= 0.5]
+    best = [recognizer.activities[int(np.argmax(d.probabilities))] for d in known]
+    assert [d.activity for d in known] == best
 
 
 @given(st.integers(0, 2**31 - 1), st.floats(0.0, 0.9), st.floats(0.0, 0.3))

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ambulo.adaptation import adapt as adapt
     from ambulo.datasets import load_dataset as load_dataset
     from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.evaluation import evaluate as evaluate
@@ -48,6 +49,7 @@ _HOMES = {
     "reproduce": "reproduction",
     "Recognizer": "recognizer",
     "fit": "suitability",
+    "adapt": "adaptation",
     "export": "exporting",
     "Stream": "stream",
     "Decision": "stream",

@@ -165,8 +165,10 @@ def _features(network: Scaled, x: Tensor) -> Tensor:
 
 
 def _put(head: nn.Linear, solved: tuple[Array, Array]) -> None:
+    """Set the head; its weights such that a file can hold them in half precision."""
     for parameter, value in zip((head.weight, head.bias), solved, strict=True):
         parameter.copy_(torch.as_tensor(value))
+    head.weight.copy_(head.weight.half())
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:

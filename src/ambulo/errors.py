@@ -5,6 +5,7 @@
     ├── RecordingError      a recording cannot be read, or its fields contradict each other
     ├── WindowingError      windows cannot be cut as asked
     ├── TrainingError       a model, an option or the people to train on do not fit together
+    ├── AdaptError          a recognizer cannot be taught these windows, or they do not help
     ├── EvaluationError     a protocol is unknown or leaves nobody to test
     ├── AuditError          arrays or a split cannot be audited as they are
     ├── RecognizerError     a recognizer file is damaged, too new, or does not suit a recording
@@ -36,6 +37,10 @@ class WindowingError(AmbuloError):
 
 class TrainingError(AmbuloError):
     """A model, an option or the people to train on do not fit together."""
+
+
+class AdaptError(AmbuloError):
+    """A recognizer cannot be taught these windows, or they do not help."""
 
 
 class EvaluationError(AmbuloError):

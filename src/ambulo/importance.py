@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import EvaluationError
-from ambulo.models import MODELS, model_class
 from ambulo.recognizer import Recognizer
 from ambulo.recording import triads
 from ambulo.windows import Windows
@@ -111,7 +110,7 @@ def attention_over_time(network: Recognizer | nn.Module, values: Array) -> Array
     method `attention`. Attention says where a model looked, not why it decided so (Jain and Wallace
     2019).
     """
-    whole: Any = _network(network) if isinstance(network, Recognizer) else network
+    whole: Any = network.to_network() if isinstance(network, Recognizer) else network
     inner = getattr(whole, "network", whole)
     if not hasattr(inner, "attention"):
         return None
@@ -137,20 +136,3 @@ def _runner(
         return np.asarray(torch.cat(parts))
 
     return run
-
-
-def _network(recognizer: Recognizer) -> nn.Module | None:
-    """The network of a recognizer as a torch module; None where its class is none of Ambulo's."""
-    name = recognizer.network.get("model")
-    if name not in MODELS:
-        return None
-    import torch
-
-    from ambulo.models.scaling import Scaled
-
-    channels = len(recognizer.windowing.channels or ())
-    classes, length = len(recognizer.activities), recognizer.network["length"]
-    inner = model_class(str(name))(channels, length, classes, **recognizer.network["sizes"])
-    network = Scaled(inner, channels)
-    network.load_state_dict({k: torch.as_tensor(v) for k, v in recognizer.tensors.items()})
-    return network.eval()

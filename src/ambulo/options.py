@@ -84,6 +84,10 @@ class Options:
             )
 
 
+_KIN = {"small": "best"}
+"""Models that suit data with the same options as another."""
+
+
 def make_options(options: dict[str, Any], windows: Windows, model: str = "") -> Options:
     """Options from keyword arguments, else what suits the windows, else the defaults.
 
@@ -98,4 +102,5 @@ def make_options(options: dict[str, Any], windows: Windows, model: str = "") -> 
             f"{', '.join(Options.__dataclass_fields__)}"
         )
     suits = {key: item for key, item in windows.training.items() if not isinstance(item, dict)}
-    return Options(**{**suits, **windows.training.get(model, {}), **options})
+    own = windows.training.get(_KIN.get(model, model), {})
+    return Options(**{**suits, **own, **options})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -60,7 +60,34 @@ def predict_pieces(
     lag: int = 0,
     watchers: Sequence[Watcher] = (),
 ) -> Timeline:
-    """The timeline of a recording in pieces, which are gone through once.
+    """The timeline of a recording in pieces: that of `decide_pieces`."""
+    return decide_pieces(recognizer, whole, context=context, lag=lag, watchers=watchers).timeline
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided on each window of a recording, and the timeline that it makes.
+
+    `seconds` `(n,)` says when windows of `length` s start, `probabilities` `(n, activities)` are
+    calibrated, and `unknown` `(n,)` is the probability of none of them; None: it is not known.
+    """
+
+    seconds: Array
+    length: float
+    probabilities: Array
+    unknown: Array | None
+    timeline: Timeline
+
+
+def decide_pieces(
+    recognizer: Recognizer,
+    whole: Pieces,
+    *,
+    context: str = "offline",
+    lag: int = 0,
+    watchers: Sequence[Watcher] = (),
+) -> Decisions:
+    """The decisions on a recording in pieces, which are gone through once.
 
     The labels are those of `Recognizer.predict` on the whole recording, the probabilities within
     rounding. Each watcher is shown every piece, in order. Raises RecognizerError for a recording
@@ -76,10 +103,12 @@ def predict_pieces(
     )
     cutting = _Cutting(replace(recognizer, windowing=windowing), names, signal.rate)
     axes = cutting.axes if recognizer.context is not None else None
-    seconds, own, gravity = [np.zeros(0)], [], []
+    seconds, own, novel, gravity = [np.zeros(0)], [], [], []
     for starts, values in _ahead(cutting.run(whole, watchers)):
         seconds.append(starts)
-        own.append(recognizer.probabilities(values))
+        probabilities, novelty = recognizer.look(values)
+        own.append(probabilities)
+        novel.append(novelty)
         if axes is not None:
             gravity.append(values[:, :, axes].mean(axis=1))
     if not own:
@@ -87,20 +116,23 @@ def predict_pieces(
             f"recording '{signal.name}' has no {windowing.seconds:g} s in one piece (it lasts "
             f"{whole.duration:.2f} s, gaps included): give a longer recording"
         )
-    decided, when = np.concatenate(own), np.concatenate(seconds)
-    if recognizer.context is not None:
-        up = np.concatenate(gravity) if gravity else None
-        decided = recognizer.context.decide(decided, when, context, gravity=up, lag=lag)
-    return from_windows(
+    up = np.concatenate(gravity) if gravity else None
+    decided, odd = recognizer.judge(
+        np.concatenate(own), np.concatenate(novel), np.concatenate(seconds), up, context, lag
+    )
+    starts = np.concatenate(cutting.starts)
+    timeline = from_windows(
         decided,
-        np.concatenate(cutting.starts),
+        starts,
         cutting.length,
         cutting.segments,
         cutting.rate,
         recognizer.activities,
         start=signal.start,
         recording=signal.name,
+        unknown=odd,
     )
+    return Decisions(np.concatenate(seconds), cutting.length / cutting.rate, decided, odd, timeline)
 
 
 class _Cutting:

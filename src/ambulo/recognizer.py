@@ -17,20 +17,25 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.context import Context
-from ambulo.context.windows import decide
+from ambulo.context.unknown import Unknown
+from ambulo.context.windows import decide, mean_acceleration
 from ambulo.errors import RecognizerError
-from ambulo.recording import Recording
+from ambulo.recording import Recording, housings
 from ambulo.timeline import Timeline, from_windows, write_whole
 from ambulo.windows import Windowing, Windows
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ambulo.models.novelty import Novelty
+    from ambulo.models.scaling import Scaled
+
 Array = npt.NDArray[Any]
 
 FORMAT = 2
 """Version of the file format; a file with a higher one is refused."""
 _LARGEST = 256 << 20
+_NOVELTY = "novelty."
 _BATCH = 512
 """Windows that go through the network together, where the model does not say otherwise."""
 
@@ -41,7 +46,7 @@ class Recognizer:
 
     Loading executes no code and predicting needs no torch. `tensors` are the weights by name, for
     training on; `network` names the model class and its sizes; `context` is what windows tell about
-    each other.
+    each other, and `unknown` when they show nothing that was learnt.
     """
 
     windowing: Windowing
@@ -52,6 +57,7 @@ class Recognizer:
     temperature: float = 1.0
     card: dict[str, Any] = field(default_factory=dict, repr=False)
     context: Context | None = field(default=None, repr=False)
+    unknown: Unknown | None = field(default=None, repr=False)
 
     @classmethod
     def from_network(
@@ -64,15 +70,18 @@ class Recognizer:
         temperature: float = 1.0,
         card: dict[str, Any] | None = None,
         context: Context | None = None,
+        novelty: Novelty | None = None,
     ) -> Recognizer:
         """Make the artifact of a trained network that takes `windows.values`."""
         from ambulo.models.graph import to_onnx
 
         state = {key: value.numpy() for key, value in network.cpu().state_dict().items()}
+        if novelty is not None:
+            state |= {_NOVELTY + k: v.numpy() for k, v in novelty.cpu().state_dict().items()}
         return cls(
             windowing=windows.windowing,
             activities=windows.activities,
-            graph=to_onnx(network, windows.length, len(windows.channels)),
+            graph=to_onnx(network, windows.length, len(windows.channels), novelty),
             network={
                 "model": name,
                 "length": windows.length,
@@ -84,7 +93,44 @@ class Recognizer:
             temperature=temperature,
             card=card or {},
             context=context,
+            unknown=Unknown(novelty.above) if novelty is not None else None,
         )
+
+    def to_network(self) -> Scaled | None:
+        """The network as a torch module, to look into or train on; None if it is not Ambulo's."""
+        import torch
+
+        from ambulo.models import MODELS, model_class
+        from ambulo.models.frame import Frame
+        from ambulo.models.scaling import Scaled
+
+        name, names = self.network.get("model"), self.windowing.channels or ()
+        if name not in MODELS:
+            return None
+        frame, channels = None, len(names)
+        if self.network.get("frame", "sensor") != "sensor":
+            frame = Frame(channels, housings(names), self.network["frame"])
+            channels = frame.channels
+        sizes = (channels, self.network["length"], len(self.activities))
+        inner = model_class(name)(*sizes, **self.network["sizes"])
+        network = Scaled(inner, channels, frame)
+        own = {k: v for k, v in self.tensors.items() if not k.startswith(_NOVELTY)}
+        network.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+        return network.eval()
+
+    def to_novelty(self) -> Novelty | None:
+        """What tells the unknown as a torch module; None if the recognizer has no such thing."""
+        import torch
+
+        from ambulo.models.novelty import Novelty
+
+        own = {k.removeprefix(_NOVELTY): v for k, v in self.tensors.items() if _NOVELTY in k}
+        if self.unknown is None or not own:
+            return None
+        novelty = Novelty(len(self.windowing.channels or ()), len(self.activities))
+        novelty.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+        novelty.above = self.unknown.above
+        return novelty
 
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all. Raises OutputError where that is not possible."""
@@ -102,6 +148,7 @@ class Recognizer:
             "temperature": self.temperature,
             "card": self.card,
             "context": self.context.to_dict() if self.context else None,
+            "unknown": asdict(self.unknown) if self.unknown else None,
         }
 
     def _write(self, path: Path) -> None:
@@ -159,6 +206,7 @@ class Recognizer:
             temperature=float(head["temperature"]),
             card=head["card"],
             context=Context.from_dict(head["context"]) if head.get("context") else None,
+            unknown=Unknown.from_dict(head["unknown"]) if head.get("unknown") else None,
         )
 
     @cached_property
@@ -184,20 +232,25 @@ class Recognizer:
                 f"the network inside cannot be run ({error}): train it again"
             ) from error
 
-    def logits(self, values: Array) -> Array:
-        """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
+    def _run(self, values: Array, names: tuple[str, ...]) -> list[Array]:
+        """The named outputs for windows `(n, length, channels)`, in blocks that suit the model."""
         values = np.asarray(values, np.float32)
         size = max(int(self.network.get("batch", _BATCH)), 1)
-        blocks = [values[at : at + size] for at in range(0, len(values), size)]
+        blocks = [values[at : at + size] for at in range(0, max(len(values), 1), size)]
         if len(blocks) > 1:
-            out = list(self._threads.map(self._run_alone, blocks))
+            out = list(self._threads.map(lambda block: self._run_alone(block, names), blocks))
         else:
             session = self._session_of_one if len(values) == 1 else self._session
-            out = [session.run(["logits"], {"signal": block})[0] for block in blocks]
-        return np.concatenate([np.zeros((0, len(self.activities)), np.float32), *out])
+            out = [session.run(list(names), {"signal": blocks[0]})]
+        return [np.concatenate(parts) for parts in zip(*out, strict=True)]
 
-    def _run_alone(self, block: Array) -> Array:
-        return np.asarray(self._session_of_one.run(["logits"], {"signal": block})[0])
+    def logits(self, values: Array) -> Array:
+        """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
+        return self._run(values, ("logits",))[0]
+
+    def _run_alone(self, block: Array, names: tuple[str, ...]) -> list[Array]:
+        out: list[Array] = self._session_of_one.run(list(names), {"signal": block})
+        return out
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -207,6 +260,16 @@ class Recognizer:
     def probabilities(self, values: Array) -> Array:
         """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""
         return softmax(self.logits(values) / self.temperature)
+
+    def look(self, values: Array) -> tuple[Array, Array]:
+        """Calibrated probabilities `(n, classes)`, and novelty `(n,)`: 0 where that is not known.
+
+        Novelty is how unlike the windows are to all that was learnt (`ambulo.models.novelty`).
+        """
+        if self.unknown is None:
+            return self.probabilities(values), np.zeros(len(values), np.float32)
+        logits, novelty = self._run(values, ("logits", "novelty"))
+        return softmax(logits / self.temperature), novelty
 
     def prepare(self, recording: Recording) -> Recording:
         """The recording with this recognizer's channels and rate.
@@ -242,8 +305,11 @@ class Recognizer:
         """
         prepared = replace(self.prepare(recording), intervals=())
         windows = self.windowing.cut([prepared], self.activities)
+        own, novelty = self.look(windows.values)
+        up = mean_acceleration(windows)
+        decided, odd = self.judge(own, novelty, windows.seconds, up, context, lag)
         return from_windows(
-            self.decide(windows, context=context, lag=lag),
+            decided,
             windows.starts,
             windows.length,
             prepared.segments,
@@ -251,14 +317,43 @@ class Recognizer:
             self.activities,
             start=recording.start,
             recording=recording.name,
+            unknown=odd,
         )
 
+    def judge(
+        self,
+        own: Array,
+        novelty: Array,
+        seconds: Array,
+        gravity: Array | None,
+        context: str = "offline",
+        lag: int = 0,
+    ) -> tuple[Array, Array | None]:
+        """What `look` says of one recording's windows, in order, and what others say of each.
+
+        Probabilities `(n, activities)`, and that of none of them `(n,)`, None where that is not
+        known. `seconds` `(n,)` says when windows start, `gravity` `(n, 3)` is their mean
+        acceleration.
+        """
+        odd = None
+        if self.unknown is not None:
+            rate = self.windowing.rate or 1.0
+            step = self.windowing.samples(rate)[1] / rate
+            mode = "none" if self.context is None else context
+            odd = self.unknown.decide(novelty, seconds, step, mode, lag)
+        if self.context is not None:
+            own = self.context.decide(own, seconds, context, gravity=gravity, lag=lag)
+        return own, odd
+
     def decide(self, windows: Windows, *, context: str = "offline", lag: int = 0) -> Array:
-        """Calibrated probabilities `(n, classes)` of windows, given those of their recording."""
-        own = self.probabilities(windows.values)
-        if self.context is None:
-            return own
-        return decide(self.context, windows, own, context, lag)
+        """Calibrated probabilities `(n, classes)` of windows, given those of their recording.
+
+        They are of the activities that were learnt, whether or not the windows show one of them.
+        """
+        return self._given(windows, self.probabilities(windows.values), context, lag)
+
+    def _given(self, windows: Windows, own: Array, context: str, lag: int) -> Array:
+        return own if self.context is None else decide(self.context, windows, own, context, lag)
 
     def describe(self) -> str:
         """The card in plain words."""

@@ -164,15 +164,20 @@ def from_windows(
     *,
     start: datetime | None = None,
     recording: str = "",
+    unknown: Array | None = None,
 ) -> Timeline:
     """Merge the decisions of overlapping windows into a timeline.
 
     `probabilities` is `(windows, classes)`, `starts` `(windows,)` in samples, ascending; `segments`
     are `(first, last, seconds)` of the gapless stretches. A window decides the samples that are
-    nearer to its centre than to its neighbours'; samples that lie in no window are unknown.
+    nearer to its centre than to its neighbours'; samples that lie in no window are unknown, and
+    those of a window of which `unknown` `(windows,)` says so with a probability over one half.
     """
     best = probabilities.argmax(axis=1) if len(starts) else np.zeros(0, np.int64)
     sure = probabilities[np.arange(len(starts)), best]
+    if unknown is not None and len(starts):
+        odd = unknown > 0.5
+        best, sure = np.where(odd, _UNKNOWN, best), np.where(odd, unknown, sure)
     parts: list[tuple[Any, Any, Any, Any]] = []
     end = 0.0
     for first, last, begin in segments:

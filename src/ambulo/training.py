@@ -19,13 +19,14 @@ from torch.nn import functional as F
 from ambulo.augmentation import Variation
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
-from ambulo.context.learning import learn, weigh
+from ambulo.context.learning import learn, still, weigh
 from ambulo.errors import TrainingError
 from ambulo.imbalance import Loss, class_weights, make_loss, order
 from ambulo.memory import keep_freed
 from ambulo.models import model_class
 from ambulo.models.frame import Frame
 from ambulo.models.initial import as_keras
+from ambulo.models.novelty import Novelty
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
 from ambulo.progress import bar
@@ -49,6 +50,7 @@ class Fit:
     best_epoch: int
     interrupted: bool = False
     context: Context | None = None
+    novelty: Novelty | None = None
 
 
 def train(
@@ -85,6 +87,7 @@ def train(
         fitted.network,
         windows,
         context=fitted.context,
+        novelty=fitted.novelty,
         name=name,
         sizes=chosen.sizes,
         temperature=fitted.temperature,
@@ -136,7 +139,7 @@ def fit(
     else:
         kept, held = windows, validation
     if hasattr(model_class(model), "solver"):
-        return _solve(model, kept, held, options, seed, report)
+        return _solve(model, windows, kept, held, options, seed, report)
     device = pick_device(options.device)
     training, aside = to_device(kept, device), to_device(held, device)
     network = build(model, kept, training[0], options, seed, device)
@@ -165,11 +168,12 @@ def fit(
             raise
         interrupted = True
     state.network.load_state_dict(state.best)
+    logits = predict_logits(state.network, aside[0]) if len(held) else None
+    warmth = temperature(logits, aside[1]) if logits is not None else 1.0
     return Fit(
         network=state.network.eval(),
-        temperature=temperature(predict_logits(state.network, aside[0]), aside[1])
-        if len(held)
-        else 1.0,
+        temperature=warmth,
+        novelty=_novelty(windows, held, logits, warmth),
         history=state.history,
         validation_people=held.people,
         best_epoch=state.best_epoch,
@@ -197,6 +201,7 @@ def rows(model: str | type[nn.Module], options: Options) -> int:
 
 def _solve(
     model: str | type[nn.Module],
+    windows: Windows,
     kept: Windows,
     held: Windows,
     options: Options,
@@ -230,7 +235,25 @@ def _solve(
     if len(held):
         last["validation_loss"] = float(F.cross_entropy(logits, labels))
         last["validation_accuracy"] = float((logits.argmax(1) == labels).float().mean())
-    return Fit(network, temperature(logits, labels), [last], held.people, 0)
+    warmth = temperature(logits, labels)
+    novelty = _novelty(windows, held, logits, warmth)
+    return Fit(network, warmth, [last], held.people, 0, novelty=novelty)
+
+
+def _novelty(
+    windows: Windows, held: Windows, logits: Tensor | None, temperature: float
+) -> Novelty | None:
+    """What is usual, by all windows and the logits of those kept aside; None if too few are."""
+    if not len(held) or logits is None:
+        return None
+    cpu = torch.device("cpu")
+    out = Novelty(len(windows.channels), len(windows.activities))
+    out.temperature.fill_(temperature)
+    at_rest = still(windows)
+    moving = torch.tensor([float(name not in at_rest) for name in windows.activities])
+    people = torch.as_tensor(np.unique(windows.subjects, return_inverse=True)[1])
+    aside = (to_device(held, cpu)[0], logits.cpu())
+    return out if out.fit(to_device(windows, cpu), people, moving, aside) else None
 
 
 def run_epoch(

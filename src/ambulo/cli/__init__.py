@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import audit, compare, data, export, live, recognize, reproduce, score, tune
+from ambulo.cli import audit, compare, data, export, live, recognize, reproduce, score, teach, tune
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for command in (
     compare.ablate,
     compare.compare,
     tune.tune,
+    teach.adapt,
     recognize.inspect,
     recognize.predict,
     live.stream,

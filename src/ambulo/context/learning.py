@@ -87,8 +87,10 @@ def weigh(context: Context, windows: Windows, probabilities: Array) -> Context:
 
 
 def still(windows: Windows) -> tuple[str, ...]:
-    """The activities in which the accelerometer hardly moves."""
+    """The activities in which the accelerometer hardly moves; none if there is no such sensor."""
     axes = gravity_axes(windows.channels)
+    if axes is None:
+        return ()
     moves = windows.values[:, :, axes].std(axis=1).max(axis=1)
     return tuple(
         name

@@ -47,7 +47,10 @@ INFO = DatasetInfo(
         "five": {name: name for name in FIVE},
     },
     windowing=Windowing(seconds=3.0, overlap=0.5, rate=RATE),
-    training={"epochs": 3},
+    training={
+        "epochs": 3,
+        "best": {"frame": "both", "rotate": 20, "around": 60, "copies": 2},
+    },
     size="3 minutes of 18 activities a person and device, 295 MB zip",
     terms="free to use with the citation",
     citation="Weiss, Yoneda, Hayajneh: Smartphone and smartwatch-based biometrics using "

@@ -22,6 +22,7 @@ MODELS = {
     "rocket": "rocket:Rocket",
     "features": "handmade:Handmade",
     "best": "best:Best",
+    "small": "best:Small",
 }
 """Every model: its name, and the file and class that it is."""
 

@@ -9,20 +9,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 OPSET = 18
 """ONNX operator set of every exported graph."""
 LARGE = 1024
-"""Elements from which whole numbers are worth storing as bytes."""
+"""Elements from which a smaller type is worth a cast."""
 
 
-def to_onnx(network: nn.Module, length: int, channels: int) -> bytes:
+class _Both(nn.Module):
+    """A network's logits, and how strange the window is."""
+
+    def __init__(self, network: nn.Module, novelty: nn.Module) -> None:
+        super().__init__()
+        self.network, self.novelty = network, novelty
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.network(x)
+        return logits, self.novelty(x, logits)
+
+
+def to_onnx(
+    network: nn.Module, length: int, channels: int, novelty: nn.Module | None = None
+) -> bytes:
     """The ONNX graph from `signal` `(batch, length, channels)` to `logits` `(batch, classes)`.
 
-    The batch is free, the rest is fixed; the network is left in evaluation mode on the CPU.
+    With `novelty` the graph also gives that, `(batch,)`. The batch is free, the rest is fixed; the
+    network is left in evaluation mode on the CPU.
     """
     network = network.cpu().eval()
+    names = ["logits"] if novelty is None else ["logits", "novelty"]
+    whole = network if novelty is None else _Both(network, novelty.cpu().eval())
     example = torch.zeros(2, length, channels)
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     out = io.BytesIO()
@@ -30,11 +47,11 @@ def to_onnx(network: nn.Module, length: int, channels: int) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            network,
+            whole,
             (example,),
             dynamo=True,
             input_names=["signal"],
-            output_names=["logits"],
+            output_names=names,
             dynamic_shapes=({0: batch},),
             opset_version=OPSET,
             verbose=False,
@@ -45,9 +62,10 @@ def to_onnx(network: nn.Module, length: int, channels: int) -> bytes:
 
 
 def _slim(graph: bytes) -> bytes:
-    """The same graph without remarks of the exporter, and with whole numbers stored as bytes.
+    """The same graph without remarks of the exporter, and with large constants stored exactly.
 
-    Kernels of -1, 0 and 2 take a quarter of the room so, and are cast back once, on loading.
+    Whole numbers, as kernels of -1, 0 and 2, take a quarter of the room as bytes, and what half
+    precision can hold takes half; they are cast back once, on loading.
     """
     import onnx
     from onnx import numpy_helper
@@ -61,13 +79,24 @@ def _slim(graph: bytes) -> bytes:
     for tensor in model.graph.initializer:
         del tensor.metadata_props[:]
         values = numpy_helper.to_array(tensor)
-        small = values.size >= LARGE and values.dtype == np.float32 and np.abs(values).max() < 128
-        if small and (values == np.round(values)).all():
+        kind = _least(values)
+        if kind is not None:
             name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.int8), name + "_bytes"))
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(kind), name + "_small"))
             to = onnx.TensorProto.FLOAT
-            casts.append(onnx.helper.make_node("Cast", [name + "_bytes"], [name], to=to))
+            casts.append(onnx.helper.make_node("Cast", [name + "_small"], [name], to=to))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
+
+
+def _least(values: Any) -> type | None:
+    """The smallest type that holds large float32 constants exactly; None: they stay as they are."""
+    if values.size < LARGE or values.dtype != np.float32:
+        return None
+    if np.abs(values).max() < 128 and (values == np.round(values)).all():
+        return np.int8
+    if np.abs(values).max() < 60_000 and (values == values.astype(np.float16)).all():
+        return np.float16
+    return None

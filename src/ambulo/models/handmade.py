@@ -102,4 +102,5 @@ def _spectrum(length: int) -> tuple[Tensor, Tensor, Tensor]:
     band = torch.bucketize(frequencies.float(), edges, right=True) - 1
     weights = torch.stack([(band == i).float() for i in range(BANDS)])
     weights = weights[weights.sum(1) > 0]
-    return torch.cos(angle) * taper, torch.sin(angle) * taper, weights
+    cosines, sines = (turn(angle) * taper for turn in (torch.cos, torch.sin))
+    return cosines.half().float(), sines.half().float(), weights  # which a file can hold in half

@@ -23,6 +23,7 @@ from ambulo.signals import MAX_GAP, Grid, Resampler
 from ambulo.stream import snapshots
 from ambulo.stream.arrival import Arrival
 from ambulo.stream.cutting import Cutter
+from ambulo.timeline import UNKNOWN
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +38,8 @@ class Decision:
     """What the wearer did from `start` to `end`, in seconds of the clock that stamped the samples.
 
     `probability` is the calibrated one of `activity`, `probabilities` those of all activities in
-    the recognizer's order. `latency` is how many seconds `push` took to get here.
+    the recognizer's order, and `unknown` that of none of them. `latency` is how many seconds `push`
+    took to get here.
     """
 
     start: float
@@ -45,6 +47,7 @@ class Decision:
     activity: str
     probability: float
     probabilities: tuple[float, ...] = field(repr=False)
+    unknown: float = 0.0
     latency: float = field(default=0.0, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,6 +92,7 @@ class Stream:
         self._gravity = gravity_axes(wanted) if recognizer.windowing.gravity == "keep" else None
         known = recognizer.context if context == "causal" else None
         self.causal = Causal(known, lag) if known else None
+        self.strange = self._strangeness()
         self.arrival = Arrival(len(wanted), patience)
         self.rate: float | None = None
         self.grid: Grid | None = None
@@ -101,6 +105,14 @@ class Stream:
             self._set_rate(rate)
 
     STATE = ("_origin", "_time", "_values", "_starts")
+
+    def _strangeness(self) -> Causal | None:
+        """What follows whether the wearer does something unknown, in step with `causal`."""
+        odd, w = self.recognizer.unknown, self.recognizer.windowing
+        if odd is None or self.causal is None:
+            return None
+        rate = w.rate or 1.0
+        return Causal(odd.context(w.samples(rate)[1] / rate), self.causal.lag)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -175,7 +187,7 @@ class Stream:
     def _parts(self) -> dict[str, Any]:
         """What carries state, by name."""
         parts: dict[str, Any] = {"stream": self, "arrival": self.arrival, "grid": self.grid}
-        parts |= {"cutter": self.cutter, "causal": self.causal}
+        parts |= {"cutter": self.cutter, "causal": self.causal, "strange": self.strange}
         parts["resampler"] = self.cutter and self.cutter.resampler
         parts["upright"] = self.causal and self.causal.upright
         return {name: part for name, part in parts.items() if part is not None}
@@ -222,7 +234,8 @@ class Stream:
             out += self._decide([self.cutter.finish()])
             self.cutter = None
         if self.causal is not None:
-            out += self._decided(self.causal.finish())
+            odd = self.strange.finish() if self.strange is not None else None
+            out += self._decided(self.causal.finish(), odd)
         return out
 
     def _follow(self, pieces: list[tuple[float, Array]]) -> list[Decision]:
@@ -247,19 +260,24 @@ class Stream:
         if not cut:
             return []
         starts, values = (np.concatenate(column) for column in zip(*cut, strict=True))
-        own = self.recognizer.probabilities(values)
+        own, novelty = self.recognizer.look(values)
         self._starts += starts.tolist()
+        unknown = self.recognizer.unknown
+        odd = unknown.own(novelty) if unknown is not None else None
         if self.causal is None:
-            return self._decided(list(own))
+            return self._decided(list(own), None if odd is None else list(odd))
         decided: list[Array] = []
+        strange: list[Array] = []
         axes = self._gravity
         for k, start in enumerate(starts.tolist()):
             gravity = None if axes is None else values[k : k + 1, :, axes].mean(axis=1)[0]
             decided += self.causal.push(own[k], start, gravity)
-        return self._decided(decided)
+            if self.strange is not None and odd is not None:
+                strange += self.strange.push(odd[k], start)
+        return self._decided(decided, strange or None)
 
-    def _decided(self, probabilities: list[Array]) -> list[Decision]:
-        """Decisions on the windows that have waited longest."""
+    def _decided(self, probabilities: list[Array], odd: list[Array] | None) -> list[Decision]:
+        """Decisions on the windows that have waited longest; `odd` is known and unknown of each."""
         starts, self._starts = (
             self._starts[: len(probabilities)],
             self._starts[len(probabilities) :],
@@ -267,8 +285,11 @@ class Stream:
         length, _ = self.recognizer.windowing.samples(self.recognizer.windowing.rate or 0.0)
         seconds = length / (self.recognizer.windowing.rate or 1.0)
         took, out = perf_counter() - self._called, []
-        for start, row in zip(starts, probabilities, strict=True):
-            best, at = int(row.argmax()), start + (self._origin or 0.0)
-            activity, p = self.recognizer.activities[best], row.tolist()
-            out.append(Decision(at, at + seconds, activity, p[best], tuple(p), took))
+        strange = [float(row[1]) for row in odd] if odd else [0.0] * len(starts)
+        for start, row, doubt in zip(starts, probabilities, strange, strict=True):
+            best, at, p = int(row.argmax()), start + (self._origin or 0.0), tuple(row.tolist())
+            name, sure = self.recognizer.activities[best], p[best]
+            if doubt > 0.5:
+                name, sure = UNKNOWN, doubt
+            out.append(Decision(at, at + seconds, name, sure, p, doubt, took))
         return out

@@ -1,0 +1,352 @@
+"""Teach a recognizer a new person or a new activity: a new recognizer with a parent.
+
+Only the head is learnt anew, on features of the parent's network (Donahue et al. 2014). For a
+person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 2018), so that a
+minute of labels an activity is enough and what the labels do not show stays as it was. For an
+activity it is solved on old and new windows and copies of them, as the parent's was. How strongly
+it is pulled or penalised is chosen on the later part of the new windows. Do no harm: where no child
+decides those better, or every one forgets, there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.context import Context
+from ambulo.errors import AdaptError
+from ambulo.recognizer import Recognizer
+from ambulo.windows import Windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ambulo.closed_form import Ridge
+
+Array = npt.NDArray[Any]
+Head = tuple[Array, Array]
+"""Weights `(classes, features)` and biases `(classes,)`."""
+
+PULLS = (3.0, 0.3, 0.03, 0.003)
+"""How strongly a child's head is pulled toward its parent's, the strongest first."""
+PENALTIES = (100.0, 10.0, 1.0)
+"""The ridge's penalties where activities are added, the strongest first."""
+COPIES = 2
+"""Copies of each window, turned as the parent's were, from which added activities are learnt."""
+LATER = 1 / 3
+"""The share of each activity's windows, the latest ones, that a choice is made on."""
+FORGOTTEN = 0.01
+"""The share of old windows that a child may decide worse than its parent."""
+MOST_OLD = 3000
+"""Old windows that are learnt again beside the new ones, at most."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Parent and child on the later windows, and on old ones where there are any: shares right."""
+
+    pull: float
+    parent: float
+    child: float
+    old_parent: float | None = None
+    old_child: float | None = None
+
+    def __str__(self) -> str:
+        text = f"{100 * self.parent:.1f} % right before, {100 * self.child:.1f} % after"
+        if self.old_parent is not None and self.old_child is not None:
+            before, after = 100 * self.old_parent, 100 * self.old_child
+            text += f"; on what was learnt before {before:.1f} % and {after:.1f} %"
+        return text
+
+
+def adapt(
+    parent: Recognizer,
+    windows: Windows,
+    *,
+    old: Windows | None = None,
+    seed: int = 0,
+) -> Recognizer:
+    """A child of `parent` that also learnt the labelled `windows`, of the same windowing.
+
+    Activities that the parent does not know are added; `old`, windows of what it was trained on, is
+    then needed, and otherwise shows whether the child forgets. The child's card names its parent
+    and holds the proof. Raises AdaptError where windows do not fit, an activity has too few of
+    them, or no child is better than its parent on the later windows without forgetting.
+    """
+    names, windows, old = _together(parent, windows, old)
+    network = parent.to_network()
+    if network is None:
+        raise AdaptError(
+            f"the network '{parent.network.get('model')}' is none of Ambulo's, so that its head "
+            "cannot be learnt: train one of Ambulo's models"
+        )
+    if old is None:
+        learnt = _personal(parent, network, windows)
+    else:
+        learnt = _with_old(parent, network, windows, old, seed)
+    if learnt is None:
+        raise AdaptError(
+            f"no child is better than its parent on the later part of {len(windows)} windows "
+            "without forgetting: keep the parent, or give more labelled windows"
+        )
+    weights, warmth, proof = learnt
+    _put(network.network.head, weights)
+    return _child(replace(parent, temperature=warmth), network, names, windows, proof)
+
+
+def _personal(
+    parent: Recognizer, network: Any, windows: Windows
+) -> tuple[Head, float, Proof] | None:
+    """The head of a child that learns from the new windows alone, its temperature and proof."""
+    head, scale = network.network.head, parent.temperature
+    first = (head.weight.detach().numpy(), head.bias.detach().numpy())
+    z, y, later = _features(network, windows.values), windows.labels, _latest(windows)
+    kept: Proof | None = None
+    for pull in PULLS:
+        solved = _pulled(first, z[~later], y[~later], pull, scale)
+        proof = Proof(pull, _right(z[later], y[later], first), _right(z[later], y[later], solved))
+        if proof.child > max(proof.parent, kept.child if kept else 0.0):
+            kept = proof  # a better log-loss alone may be these minutes' own
+    return None if kept is None else (_pulled(first, z, y, kept.pull, scale), scale, kept)
+
+
+def _with_old(
+    parent: Recognizer, network: Any, windows: Windows, old: Windows, seed: int
+) -> tuple[Head, float, Proof] | None:
+    """The same where old windows are learnt again; a quarter of their people show forgetting."""
+    head, later = network.network.head, _latest(windows)
+    first = (head.weight.detach().numpy(), head.bias.detach().numpy())
+    aside = np.isin(old.subjects, old.people[::4])
+    if not aside.any() or aside.all():
+        raise AdaptError("windows of at least 2 people who were learnt before are needed (--old)")
+    z, again = _features(network, windows.values), _features(network, old.values[aside])
+    y, olds = windows.labels, old.labels[aside]
+    known = y[later] < len(first[1])
+    part = _ridge(network, parent, (windows[~later], old[~aside]), seed)
+    kept: Proof | None = None
+    for penalty in PENALTIES:
+        solved = part.solve(penalty)
+        before = float((_decided(z[later], first) == y[later])[known].sum() / later.sum())
+        proof = Proof(penalty, before, _right(z[later], y[later], solved))
+        proof = replace(
+            proof, old_parent=_right(again, olds, first), old_child=_right(again, olds, solved)
+        )
+        if _harmless(proof) and proof.child > max(proof.parent, kept.child if kept else 0.0):
+            kept, both = proof, (np.concatenate([z[later], again]), np.r_[y[later], olds])
+            warmth = _temperature(both, solved)
+    if kept is None:
+        return None
+    return _ridge(network, parent, (windows, old), seed).solve(kept.pull), warmth, kept
+
+
+def _together(
+    parent: Recognizer, windows: Windows, old: Windows | None
+) -> tuple[tuple[str, ...], Windows, Windows | None]:
+    """All activities, and both sets of windows labelled with them."""
+    windows = windows.labelled()
+    _check(parent, windows)
+    news = [name for name in windows.activities if name not in parent.activities]
+    names = (*parent.activities, *(n for n in news if (windows.labels == _code(windows, n)).any()))
+    windows = _labelled(windows, names)
+    if old is not None:
+        old = old.labelled()
+        _check(parent, old)
+        old = _labelled(old[[n in names for n in np.asarray(old.activities)[old.labels]]], names)
+    elif len(names) > len(parent.activities):
+        raise AdaptError(
+            f"to add {', '.join(names[len(parent.activities) :])} without forgetting, windows of "
+            "what the recognizer knows already are needed: give its data set as old (--old)"
+        )
+    return names, windows, old
+
+
+def _check(parent: Recognizer, windows: Windows) -> None:
+    if not len(windows):
+        raise AdaptError("there is no labelled window to learn from: check labels and activities")
+    shape = (parent.network.get("length"), len(parent.windowing.channels or ()))
+    if windows.values.shape[1:] != shape:
+        raise AdaptError(
+            f"windows are {windows.length} samples of {len(windows.channels)} channels, the "
+            f"recognizer takes {shape[0]} of {shape[1]}: cut them by recognizer.windowing"
+        )
+
+
+def _code(windows: Windows, name: str) -> int:
+    return windows.activities.index(name)
+
+
+def _labelled(windows: Windows, names: Sequence[str]) -> Windows:
+    """The same windows, their labels being positions in `names`."""
+    codes = {name: code for code, name in enumerate(names)}
+    labels = [codes[windows.activities[label]] for label in windows.labels]
+    return replace(windows, labels=np.array(labels, np.int16), activities=tuple(names))
+
+
+def _latest(windows: Windows) -> Array:
+    """Which windows are the later part of what each person shows of each activity."""
+    later = np.zeros(len(windows), bool)
+    for person in windows.people:
+        for label in np.unique(windows.labels):
+            index = np.flatnonzero((windows.subjects == person) & (windows.labels == label))
+            index = index[np.lexsort((windows.seconds[index], windows.recordings[index]))]
+            later[index[len(index) - int(LATER * len(index)) :]] = True
+    if not later.any() or later.all():
+        raise AdaptError(
+            f"{len(windows)} windows are too few to learn from and to choose by: label at least "
+            "ten seconds of each activity"
+        )
+    return later
+
+
+def _features(network: Any, values: Array) -> Array:
+    """What the head sees of windows `(n, length, channels)`: `(n, features)`."""
+    import torch
+
+    with torch.no_grad():
+        parts = torch.split(torch.as_tensor(np.ascontiguousarray(values)), 512)
+        out = [network.network.features(network.scaled(part)) for part in parts]
+        return np.asarray(torch.cat(out))
+
+
+def _ridge(network: Any, parent: Recognizer, parts: tuple[Windows, Windows], seed: int) -> Ridge:
+    """Windows and their copies, added up; each activity counts alike, new windows as old ones."""
+    import torch
+
+    from ambulo.augmentation import Variation
+    from ambulo.closed_form import Ridge
+    from ambulo.options import make_options
+
+    given = {k: parent.card.get("options", {}).get(k, 0) for k in ("rotate", "around", "stretch")}
+    generator = torch.Generator().manual_seed(seed)
+    variation = Variation.of(parts[1], make_options(given, parts[1]))
+    ridge = Ridge(network.network.head.in_features, len(parts[0].activities))
+    for part in parts:
+        few = np.random.default_rng(seed).permutation(len(part))[:MOST_OLD]
+        y, values = part.labels[few], torch.as_tensor(np.ascontiguousarray(part.values[few]))
+        weights = torch.as_tensor(len(few) / np.bincount(y)[y] / len(np.unique(y)))
+        for copy in range(1 + (COPIES if variation else 0)):
+            turned = variation(values, generator) if variation and copy else values
+            z = torch.as_tensor(_features(network, turned.numpy()))
+            ridge.add(z, torch.as_tensor(y.astype(np.int64)), weights.float())
+    return ridge
+
+
+def _temperature(data: tuple[Array, Array], head: Head) -> float:
+    import torch
+
+    from ambulo.closed_form import temperature
+
+    logits = torch.as_tensor(_logits(data[0], head))
+    return temperature(logits.float(), torch.as_tensor(data[1].astype(np.int64)))
+
+
+def _pulled(first: Head, z: Array, y: Array, pull: float, scale: float) -> Head:
+    """The head with the least log-loss plus `pull` times its distance from `first`, squared.
+
+    Each activity counts alike. Distance counts in each feature's own spread, so that the strength
+    means the same in any model.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    start = [torch.as_tensor(part, dtype=torch.float32) for part in first]
+    seen, codes = torch.as_tensor(z), torch.as_tensor(y.astype(np.int64))
+    weights = torch.as_tensor(1 / np.bincount(y)[y] / len(np.unique(y)))
+    spread = seen.std(0).clamp_min(1e-3)
+    w, b = (torch.zeros_like(part, requires_grad=True) for part in start)
+    steps = torch.optim.LBFGS([w, b], max_iter=50, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        steps.zero_grad()
+        logits = F.linear(seen, start[0] + w / spread, start[1] + b) / scale
+        fit = (F.cross_entropy(logits, codes, reduction="none") * weights).sum()
+        out = fit + pull * (w.square().sum() + b.square().sum()) / scale**2
+        out.backward()  # type: ignore[no-untyped-call]
+        return out
+
+    steps.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        return (start[0] + w / spread).numpy(), (start[1] + b).numpy()
+
+
+def _logits(z: Array, head: Head) -> Array:
+    return np.asarray(z @ head[0].T + head[1])
+
+
+def _decided(z: Array, head: Head) -> Array:
+    return np.asarray(_logits(z, head).argmax(1))
+
+
+def _right(z: Array, y: Array, head: Head) -> float:
+    return float((_decided(z, head) == y).mean())
+
+
+def _harmless(proof: Proof) -> bool:
+    before, after = proof.old_parent or 0.0, proof.old_child or 0.0
+    return after >= before - FORGOTTEN
+
+
+def _put(head: Any, solved: Head) -> None:
+    import torch
+    from torch import nn
+
+    head.out_features = len(solved[1])
+    head.weight, head.bias = (nn.Parameter(torch.as_tensor(part).float()) for part in solved)
+
+
+def _child(
+    parent: Recognizer, network: Any, names: tuple[str, ...], windows: Windows, proof: Proof
+) -> Recognizer:
+    card: dict[str, Any] = {
+        "parent": {"sha256": sha256(parent.graph).hexdigest(), "card": _short(parent.card)},
+        "data": windows.source,
+        "people": windows.people,
+        "windows": len(windows),
+        "adapted": str(proof),
+        "scores": "none on unseen people: only what 'adapted' says of these people's later windows",
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        **{key: parent.card[key] for key in ("terms", "citation") if key in parent.card},
+    }
+    child = Recognizer.from_network(
+        network,
+        replace(windows, windowing=parent.windowing, activities=names),
+        name=str(parent.network["model"]),
+        sizes=parent.network["sizes"],
+        temperature=parent.temperature,
+        card=card,
+        context=_with(parent.context, names),
+        novelty=parent.to_novelty() if names == parent.activities else None,
+    )
+    return replace(child, network={**parent.network, **child.network})
+
+
+def _short(card: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in card.items() if key not in ("history", "signal")}
+
+
+def _with(context: Context | None, names: tuple[str, ...]) -> Context | None:
+    """The context with activities added of which nothing is known: middling in all."""
+    if context is None or names == context.activities:
+        return context
+    n, k = len(names), len(context.activities)
+    follows = np.full((n, n), 1 / max(n - 1, 1))
+    np.fill_diagonal(follows, 0)
+    reference = context.reference
+    if reference is not None:
+        flat = tuple(np.mean(reference.angles, axis=0).tolist())
+        reference = replace(reference, angles=(*reference.angles, *[flat] * (n - k)))
+    middle = float(np.median(context.seconds))
+    return replace(
+        context,
+        activities=names,
+        seconds=(*context.seconds, *[middle] * (n - k)),
+        follows=tuple(tuple(row) for row in follows.tolist()),
+        prior=tuple((np.r_[context.prior, [1 / n] * (n - k)] / (1 + (n - k) / n)).tolist()),
+        reference=reference,
+    )

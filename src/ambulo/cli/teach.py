@@ -1,0 +1,65 @@
+"""`ambulo adapt`: teach a recognizer a person or an activity."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ambulo.cli.arguments import Json
+
+if TYPE_CHECKING:
+    from ambulo.recognizer import Recognizer
+    from ambulo.windows import Windows
+
+
+def adapt(
+    recognizer: Path,
+    with_: Annotated[str, typer.Option("--with", help="A folder of labelled recordings.")],
+    old: Annotated[
+        str | None, typer.Option(help="The data set it was trained on: needed to add activities.")
+    ] = None,
+    new_activity: Annotated[
+        str | None, typer.Option(help="Take this activity of the folder, and no other.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The recognizer file to write.")] = Path("mine.ambulo"),
+    seed: int = 0,
+    json_: Json = False,
+) -> None:
+    """Teach a recognizer a new person or activity; refuse where that would not help.
+
+    Example: ambulo adapt waist.ambulo --with mine --out mine.ambulo
+    Example: ambulo adapt waist.ambulo --with mine --new-activity rowing --old hapt
+    """
+    from ambulo.adaptation import adapt as teach
+    from ambulo.recognizer import Recognizer
+
+    parent = Recognizer.load(recognizer)
+    windows = _cut(parent, with_, new_activity)
+    child = teach(parent, windows, old=_cut(parent, old, None) if old else None, seed=seed)
+    child.save(out)
+    if json_:
+        typer.echo(json.dumps({"file": str(out), **child.card}))
+        return
+    typer.echo(f"{out}: {child.card['adapted']}")
+
+
+def _cut(parent: Recognizer, name: str, only: str | None) -> Windows:
+    """A data set's windows as the recognizer takes them."""
+    from ambulo.datasets import load_dataset
+    from ambulo.errors import AdaptError
+
+    dataset = load_dataset(name)
+    for recording in dataset.recordings:
+        parent.check([c.name for c in recording.channels], recording.rate, f"'{recording.name}'")
+    windows = dataset.windows(**asdict(parent.windowing))
+    if only is None:
+        return windows
+    if only not in windows.activities:
+        raise AdaptError(
+            f"--new-activity: '{only}' is not in {name}, which has {', '.join(windows.activities)}"
+        )
+    return windows[windows.labels == windows.activities.index(only)]

@@ -1,0 +1,144 @@
+"""A child knows more than its parent, names it, and does no harm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from ambulo import Recognizer, load_dataset, train
+from ambulo.adaptation import adapt
+from ambulo.cli import app
+from ambulo.datasets.synthetic import make
+from ambulo.errors import AdaptError
+from ambulo.signals import rotation_matrices
+from ambulo.windows import Windows
+
+NEW = "laying"
+
+
+@pytest.fixture(scope="module")
+def windows() -> Windows:
+    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=6, minutes=2.0)))
+    return dataset.windows(keep="all")
+
+
+@pytest.fixture(scope="module")
+def parent(windows: Windows) -> Recognizer:
+    return train("features", windows.of(["1", "2", "3", "4"]), progress=False)
+
+
+def turned(windows: Windows, degrees: float) -> Windows:
+    """As if the wearer carried the sensor another way round."""
+    matrix = rotation_matrices(np.radians(np.array([[degrees, 0.0, 0.0]])))[0]
+    values = windows.values.reshape(*windows.values.shape[:2], 2, 3) @ matrix.T
+    return replace(windows, values=values.reshape(windows.values.shape).astype(np.float32))
+
+
+def right(recognizer: Recognizer, windows: Windows) -> float:
+    windows = windows.labelled()
+    found = recognizer.probabilities(windows.values).argmax(1)
+    names = np.array(windows.activities)[windows.labels]
+    return float((np.array(recognizer.activities)[found] == names).mean())
+
+
+def halves(windows: Windows) -> tuple[Windows, Windows]:
+    windows = windows.labelled()
+    early = np.zeros(len(windows), bool)
+    for label in np.unique(windows.labels):
+        index = np.flatnonzero(windows.labels == label)
+        early[index[: len(index) // 2]] = True
+    return windows[early], windows[~early]
+
+
+def test_a_person_who_wears_it_otherwise_is_learnt(parent: Recognizer, windows: Windows) -> None:
+    mine, rest = halves(turned(windows.of(["5"]), 100))
+    child = adapt(parent, mine)
+    assert right(child, rest) > right(parent, rest) + 0.05
+    assert child.activities == parent.activities and child.unknown == parent.unknown
+    assert child.card["parent"]["card"]["people"] == ["1", "2", "3", "4"]
+    assert "before" in child.card["adapted"]
+
+
+def test_a_child_that_would_not_help_is_refused(parent: Recognizer, windows: Windows) -> None:
+    mine, _ = halves(windows.of(["2"]))
+    scrambled = replace(mine, labels=np.random.default_rng(0).permutation(mine.labels))
+    with pytest.raises(AdaptError, match="keep the parent"):
+        adapt(parent, scrambled, old=windows.of(["1", "3"]))
+
+
+def without(windows: Windows, activity: str) -> Windows:
+    code = windows.activities.index(activity)
+    names = tuple(name for name in windows.activities if name != activity)
+    kept = windows[(windows.labels != code) & (windows.labels >= 0)]
+    labels = (kept.labels - (kept.labels > code)).astype(np.int16)
+    return replace(kept, labels=labels, activities=names)
+
+
+def test_an_activity_is_added_and_the_others_stay(windows: Windows, tmp_path: Path) -> None:
+    old = without(windows.of(["1", "2", "3", "4"]), NEW)
+    parent = train("features", old, progress=False)
+    code = windows.activities.index(NEW)
+    shown = windows.of(["1", "2"])
+    shown = shown[shown.labels == code]
+    with pytest.raises(AdaptError, match="old"):
+        adapt(parent, shown)
+    child = adapt(parent, shown, old=old)
+    assert child.activities == (*parent.activities, NEW)
+    strangers = windows.of(["5", "6"]).labelled()
+    assert right(child, strangers[strangers.labels == code]) > 0.9
+    known = strangers[strangers.labels != code]
+    assert right(child, known) >= right(parent, known) - 0.02
+    again = Recognizer.load(child.save(tmp_path / "child.ambulo"))
+    assert again.context is not None and again.context.activities == child.activities
+    again.predict(make(people=1, minutes=0.5, seed=9)[0])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda w: w[np.zeros(len(w), bool)], "no labelled window"),
+        (lambda w: replace(w, values=w.values[:, :50]), "50 samples"),
+        (lambda w: w.labelled()[:2], "too few"),
+    ],
+)
+def test_windows_that_do_not_fit_are_refused(
+    parent: Recognizer, windows: Windows, spoil: object, message: str
+) -> None:
+    with pytest.raises(AdaptError, match=message):
+        adapt(parent, spoil(windows.of(["5"])))  # type: ignore[operator]
+
+
+def test_a_recognizer_gives_its_network_back_with_its_frame(windows: Windows) -> None:
+    few = windows.of(["1", "2"]).labelled()
+    recognizer = train("rocket", few, progress=False, frame="both", sizes={"features": 84})
+    network = recognizer.to_network()
+    assert network is not None
+    with torch.no_grad():
+        logits = network(torch.as_tensor(few.values[:8])).numpy()
+    # The frame's rounding may tip a sample over a threshold, which is much to so few features.
+    np.testing.assert_allclose(logits, recognizer.logits(few.values[:8]), atol=0.05)
+
+
+def test_the_command_teaches_or_says_why_not(
+    parent: Recognizer, windows: Windows, tmp_path: Path
+) -> None:
+    from ambulo.readers.table import write
+
+    mine = tmp_path / "mine" / "anna"
+    mine.mkdir(parents=True)
+    recording = make(people=1, minutes=2.0, seed=5)[0]
+    matrix = rotation_matrices(np.radians(np.array([[60.0, 0.0, 0.0]])))[0]
+    values = (recording.values.reshape(-1, 2, 3) @ matrix.T).reshape(recording.values.shape)
+    write(replace(recording, values=values.astype(np.float32)), mine / "monday.csv")
+    file = parent.save(tmp_path / "p.ambulo")
+    out = tmp_path / "anna.ambulo"
+    done = CliRunner().invoke(
+        app, ["adapt", str(file), "--with", str(tmp_path / "mine"), "--out", str(out), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert Recognizer.load(out).card["people"] == ["anna"]
