@@ -32,6 +32,7 @@ LEVELS: list[set[str]] = [
     {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"stream", "exporting"},
     {"piecewise"},
+    {"fleet"},
     {"training", "scores", "adaptation"},
     {"evaluation"},
     {"reproduction", "comparison", "tuning"},

@@ -255,7 +255,7 @@ class Recognizer:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         """One block a core: twice as quick as all cores on one block after the other."""
-        return ThreadPoolExecutor(os.cpu_count() or 1)
+        return ThreadPoolExecutor(int(os.environ.get("AMBULO_THREADS") or os.cpu_count() or 1))
 
     def probabilities(self, values: Array) -> Array:
         """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""
