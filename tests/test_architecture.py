@@ -29,6 +29,7 @@ LEVELS: list[set[str]] = [
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
     {"stream", "exporting"},
+    {"server"},
     {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"training", "scores"},
     {"evaluation"},

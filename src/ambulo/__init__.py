@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ambulo.recording import Interval as Interval
     from ambulo.recording import Recording as Recording
     from ambulo.reproduction import reproduce as reproduce
-    from ambulo.suitability import fit as fit
     from ambulo.stream import Decision as Decision
     from ambulo.stream import Stream as Stream
+    from ambulo.suitability import fit as fit
     from ambulo.timeline import Timeline as Timeline
     from ambulo.training import train as train
     from ambulo.windows import Windowing as Windowing
@@ -64,6 +64,8 @@ _EXTRAS = {
     "matplotlib": "report",
     "jinja2": "report",
     "websockets": "serve",
+    "fastapi": "serve",
+    "uvicorn": "serve",
 }
 
 

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import audit, compare, data, export, live, recognize, reproduce, score, tune
+from ambulo.cli import (
+    audit,
+    compare,
+    data,
+    export,
+    live,
+    recognize,
+    reproduce,
+    score,
+    serve,
+    tune,
+)
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -30,6 +41,7 @@ for command in (
     recognize.inspect,
     recognize.predict,
     live.stream,
+    serve.serve,
     export.export,
     recognize.describe,
 ):
