@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,9 +105,6 @@ def chromium(folder: Path) -> Iterator[Page]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port = _port(folder)
-        # The browser's own list of pages, over the same websocket protocol's plain side.
-        import urllib.request
-
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=WAIT) as answer:
             pages = json.load(answer)
         page = Page(next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page"))
@@ -130,11 +128,12 @@ def _port(folder: Path) -> int:
 
 
 FEED = """
+const degrees = 180 / Math.PI;
 window.feed = async (rows, from = performance.timeOrigin + performance.now()) => {
   for (const [k, [t, ax, ay, az, gx, gy, gz]] of rows.entries()) {
     const event = new DeviceMotionEvent("devicemotion", {
       accelerationIncludingGravity: { x: ax, y: ay, z: az },
-      rotationRate: { alpha: gx * 180 / Math.PI, beta: gy * 180 / Math.PI, gamma: gz * 180 / Math.PI },
+      rotationRate: { alpha: gx * degrees, beta: gy * degrees, gamma: gz * degrees },
       interval: 20,
     });
     Object.defineProperty(event, "timeStamp", { value: from - performance.timeOrigin + 1000 * t });

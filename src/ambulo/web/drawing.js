@@ -55,7 +55,7 @@ export function timeline(strip, list, bouts, names, shown = 6) {
     const dot = make("i");
     dot.style.background = colour(names, activity);
     const text = make("span", { textContent: plain(activity) });
-    const time = make("time", { textContent: `${clock(start)}  ${duration(end - start)}` });
+    const time = make("time", { textContent: `${clock(start)}${duration(end - start).padStart(8)}` });
     list.append(make("li", {}, dot, text, time));
   }
   const said = bouts.slice(-shown).map((b) => `${plain(b.activity)} ${duration(b.end - b.start)}`);
