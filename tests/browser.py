@@ -25,15 +25,15 @@ FLAGS = (
     *("--hide-scrollbars", "--remote-debugging-port=0", "--disable-dev-shm-usage"),
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-WAIT = 60.0
+WAIT = 20.0
 """Seconds for anything to happen in a page; a busy machine is no failure."""
 
 
 class Page:
     """A tab: commands, JavaScript, pictures, and what its console complained of."""
 
-    def __init__(self, address: str, size: tuple[int, int] = (390, 844)) -> None:
-        self.socket = connect(address, max_size=None, ping_interval=None)
+    def __init__(self, socket: Any, size: tuple[int, int] = (390, 844)) -> None:
+        self.socket = socket
         self.numbers = itertools.count(1)
         self.complaints: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -107,11 +107,9 @@ def chromium(folder: Path) -> Iterator[Page]:
         port = _port(folder)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=WAIT) as answer:
             pages = json.load(answer)
-        page = Page(next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page"))
-        try:
-            yield page
-        finally:
-            page.socket.close()
+        address = next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page")
+        with connect(address, max_size=None, ping_interval=None) as socket:
+            yield Page(socket)
     finally:
         process.terminate()
         process.wait(30)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ambulo import Recognizer, load_dataset, train
+from ambulo import Recognizer
 from ambulo.context.causal import Causal
 from ambulo.datasets.synthetic import make
 from ambulo.stream import Stream
@@ -32,12 +32,6 @@ def javascript(**given: Any) -> dict[str, Any]:
     assert run.returncode == 0, run.stderr
     out: dict[str, Any] = json.loads(run.stdout)
     return out
-
-
-@pytest.fixture(scope="module")
-def recognizer() -> Recognizer:
-    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=2.0)))
-    return train("features", dataset.windows(keep="all"))
 
 
 class Seen(Stream):
@@ -60,9 +54,9 @@ def signal(seed: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("gravity", ["keep", "remove"])
-def test_windows_are_those_of_python(recognizer: Recognizer, gravity: str) -> None:
-    windowing = replace(recognizer.windowing, gravity=gravity)
-    model = replace(recognizer, windowing=windowing, context=None)
+def test_windows_are_those_of_python(waist: Recognizer, gravity: str) -> None:
+    windowing = replace(waist.windowing, gravity=gravity)
+    model = replace(waist, windowing=windowing, context=None)
     cases, expected = [], []
     for seed, rate in enumerate([50.0, 60.0, 64.0, 99.7, 49.2, 200.0]):
         time, values = signal(seed, rate)
@@ -84,11 +78,11 @@ def test_windows_are_those_of_python(recognizer: Recognizer, gravity: str) -> No
         assert got["counts"] == {"samples": counts["samples"], "notFinite": 1, "late": left_out}
 
 
-def test_context_is_that_of_python(recognizer: Recognizer) -> None:
-    assert recognizer.context is not None and recognizer.context.reference is not None
-    without = replace(recognizer.context, reference=None)
+def test_context_is_that_of_python(waist: Recognizer) -> None:
+    assert waist.context is not None and waist.context.reference is not None
+    without = replace(waist.context, reference=None)
     rng, cases, expected = np.random.default_rng(1), [], []
-    for context in (recognizer.context, without):
+    for context in (waist.context, without):
         n = len(context.activities)
         own = rng.dirichlet(np.full(n, 0.1), 300)
         own[50:60] = own[200:210] = np.eye(n)[context.activities.index("walking")] * 0.99 + 0.01 / n

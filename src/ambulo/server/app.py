@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.staticfiles import StaticFiles
 
 from ambulo.recognizer import Recognizer
@@ -34,6 +34,9 @@ Row = Annotated[
     list[Annotated[float, Field(allow_inf_nan=False, ge=-1e11, le=1e11)]],
     Field(min_length=4, max_length=7),
 ]
+
+
+Session = Annotated[str, InPath(pattern=f"^{CODE.pattern}$")]
 
 
 class Labelled(BaseModel):
@@ -58,6 +61,12 @@ class Chunk(BaseModel):
     samples: Annotated[list[Row], Field(max_length=5000)]
     intervals: Annotated[list[Labelled], Field(max_length=1000)] = []
     last: bool = False
+
+    @model_validator(mode="after")
+    def _rows_are_whole(self) -> Chunk:
+        if any(len(row) <= self.channels for row in self.samples):
+            raise ValueError("each row needs a time and a value of each channel")
+        return self
 
 
 class Kept(BaseModel):
@@ -183,8 +192,6 @@ def _recognizer(state: State) -> Recognizer:
 
 
 def _add_collection(app: FastAPI, state: State) -> None:
-    Session = Annotated[str, InPath(pattern=f"^{CODE.pattern}$")]
-
     def collection() -> Collection:
         if state.collection is None:
             raise HTTPException(404, "this server does not collect: start it with --collect")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ambulo.errors import AmbuloError
 from ambulo.server.journal import Journal
 from ambulo.timeline import write_whole
 
@@ -37,7 +38,7 @@ class Collection:
         for path in sorted(self.journals.glob("*.jsonl")):
             made = next(self.folder.glob(f"*/{path.stem}.csv"), None)
             if made is None or made.stat().st_mtime <= path.stat().st_mtime:
-                self._write(path.stem, Journal(path))
+                self._try_to_write(path.stem, Journal(path))
                 out.append(path.stem)
         return out
 
@@ -54,7 +55,7 @@ class Collection:
             journal.append(chunk)
             have = len(journal.numbers)
             if journal.complete:
-                self._write(session, journal)
+                self._try_to_write(session, journal)
             return have
 
     def numbers(self, session: str) -> list[int]:
@@ -74,13 +75,21 @@ class Collection:
             self.open[session] = found
             return found
 
+    def _try_to_write(self, session: str, journal: Journal) -> None:
+        """Write a recording; what cannot be written is in the journal, for the next start."""
+        try:
+            self._write(session, journal)
+        except (AmbuloError, OSError, ValueError):
+            logging.getLogger(__name__).exception("%s could not be written", session)
+
     def _write(self, session: str, journal: Journal) -> None:
         chunks = journal.chunks()
         if not any(chunk["samples"] for chunk in chunks):
             return
         person = self.folder / chunks[0]["person"]
         frame = table(chunks)
-        write_whole(person / f"{session}.toml", lambda to: to.write_text(_stated(chunks[0])))
+        said = _stated(chunks[0], min(chunk["channels"] for chunk in chunks))
+        write_whole(person / f"{session}.toml", lambda to: to.write_text(said, encoding="utf-8"))
         write_whole(person / f"{session}.csv", frame.write_csv)
         logging.getLogger(__name__).info("wrote %s/%s.csv", person.name, session)
 
@@ -92,9 +101,10 @@ def table(chunks: list[dict[str, Any]]) -> Any:
     """
     import polars as pl
 
-    rows = np.array([row for chunk in chunks for row in chunk["samples"]], np.float64)
+    width = 1 + min(chunk["channels"] for chunk in chunks)
+    rows = np.array([row[:width] for chunk in chunks for row in chunk["samples"]], np.float64)
     rows = rows[np.unique(rows[:, 0], return_index=True)[1]]
-    names = CHANNELS[: rows.shape[1] - 1]
+    names = CHANNELS[: width - 1]
     activity = np.full(len(rows), "", object)
     for interval in chunks[-1]["intervals"]:
         inside = (rows[:, 0] >= interval["start"]) & (rows[:, 0] < interval["end"])
@@ -111,7 +121,7 @@ def table(chunks: list[dict[str, Any]]) -> Any:
     )
 
 
-def _stated(chunk: dict[str, Any]) -> str:
+def _stated(chunk: dict[str, Any], channels: int) -> str:
     placement = f'placement = "{chunk["placement"]}"\n' if chunk["placement"] else ""
-    gyro = 'gyro = "rad/s"\n' if chunk["channels"] == 6 else ""
+    gyro = 'gyro = "rad/s"\n' if channels == 6 else ""
     return f'{placement}gravity = "included"\nsign = "android"\n[unit]\nacc = "m/s²"\n{gyro}'
