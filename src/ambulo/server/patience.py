@@ -17,8 +17,14 @@ class Impatient(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Give a new connection its time."""
         super().connection_made(transport)
+        self.upgraded = False
         asyncio.get_running_loop().call_later(SECONDS, self._give_up)
 
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection over: it is a websocket's from here on."""
+        self.upgraded = True
+        super().handle_websocket_upgrade(event)
+
     def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if self.cycle is None and not self.upgraded and not self.transport.is_closing():
             self.transport.close()
