@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ambulo.server import Options, server
@@ -15,19 +16,21 @@ TOKEN = "a-token-for-tests"
 
 
 @contextmanager
-def served(**options: Any) -> Iterator[str]:
-    """The address of a server with these options."""
+def served(tls: tuple[Path, Path] | None = None, **options: Any) -> Iterator[str]:
+    """The address of a server with these options; `tls` is a certificate and its key."""
+    made, key = tls or (None, None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    running = server(Options(**{"token": TOKEN, **options}), host="127.0.0.1", port=port)
+    given = Options(**{"token": TOKEN, **options})
+    running = server(given, host="127.0.0.1", port=port, certificate=made, key=key)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         running.should_exit = True
         thread.join(20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,12 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from browser import CHROMIUM, FEED, RUNTIME, Page, chromium
 from serving import TOKEN, served
 
-from ambulo import Recognizer, Recording, load_dataset, train
+from ambulo import MODELS, Recognizer, Recording, load_dataset, train
 from ambulo.datasets.synthetic import make
+from ambulo.models import model_class
+from ambulo.models.scaling import Scaled
+from ambulo.recognizer import softmax
 from ambulo.stream import Stream
+from ambulo.windows import Windows
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/install-debian-packages"),
@@ -101,6 +107,64 @@ def test_it_decides_as_python_does_and_offline_too(recognizer: Path, page: Page)
     got = page.run("decisions")
     assert np.abs(np.array([d["probabilities"] for d in got]) - expected).max() < 1e-3
     assert [c for c in page.complaints if "ERR_CONNECTION_REFUSED" not in c] == []
+
+
+def browsers_logits(page: Page, graph: bytes, values: np.ndarray) -> np.ndarray:
+    """What the page's runtime makes of windows, one by one."""
+    packed = base64.b64encode(values.astype("<f4").tobytes()).decode()
+    got = page.run(f"""(async () => {{
+      const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      const {{ load }} = await import("./network.js");
+      const run = await load(bytes("{base64.b64encode(graph).decode()}"), {list(values.shape[1:])});
+      const windows = new Float32Array(bytes("{packed}").buffer);
+      const out = [], size = {values[0].size};
+      for (let k = 0; k < windows.length; k += size) {{
+        out.push([...(await run(windows.slice(k, k + size)))]);
+      }}
+      return out;
+    }})()""")
+    return np.array(got)
+
+
+def test_every_model_gives_the_same_in_the_browser(
+    recognizer: Path, page: Page, synthetic: Windows
+) -> None:
+    assert_same_in_browser(recognizer, page, synthetic[::20])
+
+
+@pytest.mark.real
+def test_every_model_gives_the_same_on_real_windows(recognizer: Path, page: Page) -> None:
+    windows = load_dataset("hapt").windows(keep="all")
+    assert_same_in_browser(recognizer, page, windows[:: len(windows) // 500][:500])
+
+
+def assert_same_in_browser(recognizer: Path, page: Page, windows: Windows) -> None:
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        for name in MODELS:
+            torch.manual_seed(0)
+            network = Scaled(model_class(name)(6, windows.length, 6), 6).eval()
+            model = Recognizer.from_network(network, windows, name=name, sizes={})
+            expected = model.probabilities(windows.values)
+            got = softmax(browsers_logits(page, model.graph, windows.values))
+            assert np.abs(got - expected).max() < 1e-3, name
+            assert (got.argmax(1) == expected.argmax(1)).all(), name
+
+
+@pytest.mark.real
+def test_a_whole_real_recording_is_decided_as_python_does(recognizer: Path, page: Page) -> None:
+    recording = load_dataset("hapt").recordings[0]
+    rows = np.column_stack([recording.time, recording.values]).astype(float)
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        recognise(page, rows)
+        got = np.array([d["probabilities"] for d in page.run("decisions")])
+    expected = decided(recognizer, rows)
+    assert got.shape == expected.shape and len(got) > 500
+    assert np.abs(got - expected).max() < 1e-3
+    assert (got.argmax(1) == expected.argmax(1)).all()
 
 
 def test_the_server_decides_where_the_phone_is_to_leave_it(recognizer: Path, page: Page) -> None:

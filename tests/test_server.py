@@ -7,6 +7,8 @@ import io
 import json
 import random
 import socket
+import ssl
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -21,8 +23,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from ambulo import Recognizer, read
+from ambulo.cli import main
 from ambulo.datasets.synthetic import make
 from ambulo.readers.table import write
+from ambulo.server import new_token, qr_code
+from ambulo.server.certificate import certificate
 from ambulo.stream import Stream
 
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
@@ -270,3 +275,52 @@ def malformed(chance: random.Random, good: str) -> bytes | str:
         huge = np.array([[chance.choice([np.nan, np.inf, 1e308, -1e308, 0.0]) for _ in range(7)]])
         return huge.astype("<f8").tobytes()
     return json.dumps({"time": [1, 2], **{c: [chance.random()] for c in ("acc_x", "acc_y")}})
+
+
+def test_phones_trust_the_certificate_that_is_made(waist: Recognizer, tmp_path: Path) -> None:
+    path = waist.save(tmp_path / "r.ambulo")
+    made, key = certificate(tmp_path / "tls", ["127.0.0.1", "localhost"])
+    assert key.stat().st_mode & 0o077 == 0
+    before = made.read_bytes()
+    assert certificate(tmp_path / "tls", ["localhost"])[0].read_bytes() == before
+    trusting = ssl.create_default_context(cafile=made)
+    with served(recognizer=path, tls=(made, key), certificate=made) as url:
+        answer = httpx.get(f"{url}/certificate", verify=trusting)
+        assert url.startswith("https") and answer.content == before
+        with live(url, ssl=trusting) as connection:
+            assert "channels" in json.loads(connection.recv(timeout=20))
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url)
+    certificate(tmp_path / "tls", ["192.0.2.7"])
+    assert made.read_bytes() != before
+
+
+def test_the_qr_code_says_where_and_with_which_token() -> None:
+    drawn = qr_code("https://192.0.2.7:8443/#token=x")
+    assert len(drawn.splitlines()) > 10
+    assert len({new_token() for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "nothing to serve"),
+        (["absent.ambulo"], "no such file"),
+        (["--collect", ".", "--token", "short"], "too short"),
+        (["--collect", ".", "--certificate", "a.pem"], "belong together"),
+        (["--collect", ".", "--certificate", "a.pem", "--key", "b.pem"], "a.pem"),
+    ],
+)
+def test_what_cannot_be_served_is_a_clear_error(
+    arguments: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ambulo", "serve", *arguments])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2 and says in capsys.readouterr().err

@@ -123,6 +123,7 @@ function showPlaying(playing, over = false) {
   $("start").textContent = playing ? "Stop" : over ? "New session" : "Start";
   $("save").hidden = !over;
   for (const id of ["bars", "plot"]) $(id).hidden = over;
+  $("times").hidden = !playing && !over;
   if (playing) $("summary").hidden = true;
 }
 
@@ -152,6 +153,7 @@ async function stop() {
   say($("activity"), bouts.length ? "Finished" : "Ready");
   $("sure").textContent = bouts.length ? `${bouts.length} bouts` : "Nothing was decided: it was too short.";
   showPlaying(false, bouts.length > 0);
+  $("plot").hidden = true;
   showSummary(session);
   timeline($("strip"), $("bouts"), bouts, session.names, 50);
 }

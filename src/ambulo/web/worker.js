@@ -23,7 +23,9 @@ self.addEventListener("activate", (event) => {
 /** What does not change under its address: from the copy, if there is one. */
 async function copyFirst(request, cache) {
   const copy = await cache.match(request);
-  return copy ?? keep(request, cache);
+  if (copy) return copy;
+  await cache.delete(request, { ignoreSearch: true }); // another recognizer's network
+  return keep(request, cache);
 }
 
 /** From the server if it answers soon, else the copy. */
