@@ -105,7 +105,7 @@ def create_app(options: Options) -> FastAPI:
     """
     state = State(options)
     if options.recognizer is not None:
-        state.recognizer = Recognizer.load(options.recognizer)
+        state.recognizer = Recognizer.load(options.recognizer).on_one_thread()
         Stream(state.recognizer)  # says what is missing
         state.batcher = Batcher(state.recognizer, state.metrics, options.gather)
     if options.collect is not None:

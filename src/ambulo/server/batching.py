@@ -22,6 +22,8 @@ from ambulo.stream import Decision, Stream
 
 Array = npt.NDArray[np.float64]
 
+AHEAD = 60.0
+"""Seconds before a window's end in which samples only wait for the rest of it."""
 SHARE = 500
 """Samples of one session that a round takes."""
 
@@ -35,7 +37,10 @@ class Session:
         self.waiting = self.taken = 0
         self.out: list[tuple[float, list[Decision]]] = []
         self.error: str | None = None
-        self.ended = self.queued = False
+        self.ended = self.over = self.queued = False
+        """No more comes; all of it is decided; it is in a round or waits for one."""
+        self.wanted: float | None = None
+        self.newest = 0.0
         self.room, self.news = asyncio.Event(), asyncio.Event()
         self.room.set()
 
@@ -43,8 +48,15 @@ class Session:
         """Take rows of time and values; `room` is clear while too many wait."""
         self.inbox.append((time.monotonic(), rows))
         self.waiting += len(rows)
+        self.newest = float(rows[-1, 0]) if len(rows) else self.newest
         if self.waiting >= self.limit:
             self.room.clear()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a round is worth while: a window is due, or the samples are not as expected."""
+        wait = self.wanted is not None and self.wanted - AHEAD < self.newest < self.wanted
+        return (self.ended and not self.over) or (len(self.inbox) > 0 and not (wait and 2 * self.waiting < self.limit))
 
     def portion(self) -> tuple[float, list[Array]]:
         """What the next round takes: when the newest of it came, and its rows."""
@@ -67,8 +79,8 @@ class Batcher:
         self.idle.set()
 
     def add(self, session: Session) -> None:
-        """Samples of this session wait, or it has ended."""
-        if not session.queued:
+        """Samples of this session wait, or it has ended; it gets into a round once it is ready."""
+        if not session.queued and session.ready:
             session.queued = True
             self.due.append(session)
             self.idle.clear()
@@ -95,6 +107,7 @@ class Batcher:
         except Exception:  # whatever it is, the other phones must be served
             logging.getLogger(__name__).exception("a round of decisions failed")
             for session, _ in jobs:
+                session.over = session.ended
                 session.error = "the server failed on these samples: connect again"
             return [[] for _ in jobs]
 
@@ -112,6 +125,7 @@ class Batcher:
         for (session, _), first, last in zip(jobs, edges, edges[1:], strict=False):
             part = own[first:last] if own is not None else np.zeros((0, 1))
             out.append(session.stream.decide(part))
+            session.wanted = session.stream.wanted
         self.metrics.count("ambulo_windows_total", int(edges[-1]))
         self.metrics.count("ambulo_rounds_total", int(edges[-1] > 0))
         return out
@@ -122,6 +136,7 @@ class Batcher:
             session.stream.take(all_rows[:, 0], all_rows[:, 1:])
         if session.ended and not session.inbox:
             session.stream.end()
+            session.over = True
 
     def _tell(
         self, session: Session, came: float, rows: list[Array], decided: list[Decision]
@@ -135,5 +150,4 @@ class Batcher:
         session.news.set()
         if session.waiting < session.limit:
             session.room.set()
-        if session.inbox:
-            self.add(session)
+        self.add(session)  # for what came meanwhile, or was more than its share

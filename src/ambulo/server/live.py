@@ -26,8 +26,8 @@ from ambulo.stream.messages import parse
 
 MALFORMED = 50
 """Messages that may not be understood before the connection is closed."""
-UNREAD = 1000
-"""Answers that may wait for a phone that does not read them."""
+LAST = 60.0
+"""Seconds in which a phone that has said it ends must have been told everything."""
 
 
 async def follow(
@@ -47,7 +47,7 @@ async def follow(
     batcher.add(session)
     if hearing.done() and not hearing.cancelled() and hearing.exception() is None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(telling), 5)
+            await asyncio.wait_for(asyncio.shield(telling), LAST)
     for task in (telling, hearing):
         task.cancel()
     await asyncio.gather(telling, hearing, return_exceptions=True)
@@ -106,7 +106,7 @@ async def _tell(websocket: WebSocket, session: Session) -> None:
         session.news.clear()
         out, session.out = session.out, []
         decisions = [_plain(decision, took) for took, part in out for decision in part]
-        over = session.ended and not session.queued
+        over = session.over
         if session.error is not None:
             await websocket.send_text(json.dumps({"error": session.error}))
             return

@@ -165,6 +165,15 @@ class Stream:
         length, _ = self.recognizer.windowing.samples(self.recognizer.windowing.rate or 0.0)
         return np.concatenate(values or [np.zeros((0, length, len(self._columns)), np.float32)])
 
+    @property
+    def wanted(self) -> float | None:
+        """The time before which no sample makes a window due; None where that is not known."""
+        if self.cutter is None or self._origin is None:
+            return None
+        samples = self.cutter.next + self.cutter.length - 1.5
+        end = self.cutter.at + samples / self.cutter.rate + self.cutter.resampler.delay
+        return self._origin + end + self.arrival.patience
+
     def decide(self, own: Array) -> list[Decision]:
         """The second half of `push` and `finish`: `own` are the network's probabilities of `due`.
 
@@ -227,7 +236,7 @@ class Stream:
         if self.grid is not None:
             self._follow(self.grid.push(time, values))
             return
-        self._time = np.r_[self._time, time]
+        self._time = np.concatenate([self._time, time])
         self._values = np.concatenate([self._values, values])
         if len(self._time) >= ENOUGH:
             self._settle()
