@@ -31,7 +31,7 @@ LEVELS: list[set[str]] = [
     {"recognizer", "augmentation"},
     {"suitability", "closed_form", "imbalance", "importance", "state"},
     {"stream", "exporting"},
-    {"piecewise"},
+    {"piecewise", "server"},
     {"fleet"},
     {"training", "scores", "adaptation"},
     {"evaluation"},

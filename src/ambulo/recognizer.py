@@ -218,6 +218,12 @@ class Recognizer:
         """For one window or block: threads that wait for each other would only delay it."""
         return self._open(threads=1)
 
+    def on_one_thread(self) -> Recognizer:
+        """The same recognizer, whose network leaves the other cores to others."""
+        other = replace(self)
+        other.__dict__["_session"] = other._session_of_one
+        return other
+
     def _open(self, threads: int = 0) -> Any:
         import onnxruntime
 

@@ -65,7 +65,8 @@ class Grid:
         of one stretch follow each other.
         """
         if len(self.time):
-            time, values = np.r_[self.time, time], np.concatenate([self.values, values])
+            time = np.concatenate([self.time, time])
+            values = np.concatenate([self.values, values])
         out, first = [], 0
         for last in [*(np.flatnonzero(np.diff(time) > self.max_gap) + 1), len(time)]:
             if last == first:

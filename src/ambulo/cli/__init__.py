@@ -18,6 +18,7 @@ from ambulo.cli import (
     recognize,
     reproduce,
     score,
+    serve,
     teach,
     tune,
 )
@@ -45,6 +46,7 @@ for command in (
     live.stream,
     many.score,
     many.summarize,
+    serve.serve,
     export.export,
     recognize.describe,
 ):
