@@ -37,9 +37,9 @@ def javascript(**given: Any) -> dict[str, Any]:
 class Seen(Stream):
     """A stream that remembers the windows that it cut."""
 
-    def decide(self, own: np.ndarray) -> list[Any]:
+    def decide(self, own: np.ndarray, novelty: np.ndarray) -> list[Any]:
         self.windows = [*getattr(self, "windows", []), *(w for c in self._due if c for w in c[1])]
-        return super().decide(own)
+        return super().decide(own, novelty)
 
 
 def signal(seed: int, rate: float) -> tuple[np.ndarray, np.ndarray]:

@@ -241,8 +241,11 @@ class Recognizer:
     def _run(self, values: Array, names: tuple[str, ...]) -> list[Array]:
         """The named outputs for windows `(n, length, channels)`, in blocks that suit the model."""
         values = np.asarray(values, np.float32)
+        if not len(values):
+            empty = {"logits": np.zeros((0, len(self.activities)), np.float32)}
+            return [empty.get(name, np.zeros(0, np.float32)) for name in names]
         size = max(int(self.network.get("batch", _BATCH)), 1)
-        blocks = [values[at : at + size] for at in range(0, max(len(values), 1), size)]
+        blocks = [values[at : at + size] for at in range(0, len(values), size)]
         if len(blocks) > 1:
             out = list(self._threads.map(lambda block: self._run_alone(block, names), blocks))
         else:

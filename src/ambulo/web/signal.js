@@ -48,7 +48,7 @@ export class Grid {
     if (this.last === null) return [];
     const { time, values } = this.last;
     this.last = null;
-    const n = Math.floor((time - this.begin) * this.rate + 1e-6) + 1;
+    const n = Math.floor((time - this.begin) * this.rate + 1e-3) + 1;
     return n > this.made ? [[this.begin, [values.map(Math.fround)]]] : [];
   }
 }
