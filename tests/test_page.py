@@ -119,7 +119,7 @@ def browsers_logits(page: Page, graph: bytes, values: np.ndarray) -> np.ndarray:
       const windows = new Float32Array(bytes("{packed}").buffer);
       const out = [], size = {values[0].size};
       for (let k = 0; k < windows.length; k += size) {{
-        out.push([...(await run(windows.slice(k, k + size)))]);
+        out.push([...(await run(windows.slice(k, k + size))).logits]);
       }}
       return out;
     }})()""")

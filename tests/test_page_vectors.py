@@ -15,6 +15,7 @@ import pytest
 
 from ambulo import Recognizer
 from ambulo.context.causal import Causal
+from ambulo.context.unknown import Unknown
 from ambulo.datasets.synthetic import make
 from ambulo.stream import Stream
 from ambulo.windows import Windowing
@@ -101,6 +102,17 @@ def test_context_is_that_of_python(waist: Recognizer) -> None:
         )
     for got, want in zip(javascript(context=cases)["context"], expected, strict=True):
         assert np.abs(np.array(got) - want).max() < 1e-6
+
+
+def test_the_unknown_is_that_of_python() -> None:
+    unknown, rng = Unknown(above=1.3), np.random.default_rng(0)
+    novelty = np.r_[rng.normal(0, 1, 60), rng.normal(2.5, 1, 40), rng.normal(0, 1, 40), [50.0]]
+    seconds = 1.28 * (np.arange(141) + 7 * (np.arange(141) > 110))
+    case = {"unknown": asdict(unknown), "step": 1.28, "seconds": seconds.tolist()}
+    (got,) = javascript(unknown=[{**case, "novelty": novelty.tolist()}])["unknown"]
+    expected = unknown.decide(novelty, seconds, 1.28, "causal")
+    assert np.abs(np.array(got) - expected).max() < 1e-6
+    assert (expected[70:90] > 0.5).all() and (expected[:50] < 0.5).all()
 
 
 def test_numbers_are_rounded_as_in_python() -> None:
