@@ -22,8 +22,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python examples/demo.py demo
 
-$(VENV)/browser: $(VENV)/ready scripts/install-debian-packages
+$(VENV)/browser: $(VENV)/ready scripts/install-debian-packages scripts/install-browser-runtime
 	scripts/install-debian-packages
+	scripts/install-browser-runtime
 	touch $@
 
 test: setup $(VENV)/browser
@@ -40,6 +41,7 @@ bench: setup
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/streaming.py
+	$(BIN)/python benchmarks/serving.py
 
 # aeon wants an older numpy than constraints.txt pins, so it gets an environment of its own.
 bench-aeon:

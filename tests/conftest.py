@@ -22,6 +22,7 @@ if "AMBULO_TEST_CACHE" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["AMBULO_TEST_CACHE"], ignore_errors=True)
 os.environ["AMBULO_CACHE"] = os.environ["AMBULO_TEST_CACHE"]
 
+from ambulo import Recognizer, train  # noqa: E402
 from ambulo.datasets import load_dataset  # noqa: E402
 from ambulo.datasets.synthetic import make  # noqa: E402
 from ambulo.recording import Interval, Recording, channels  # noqa: E402
@@ -45,6 +46,13 @@ def synthetic() -> Windows:
     """Windows of four made-up people, a minute or two each."""
     dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=2.0)))
     return dataset.windows()
+
+
+@pytest.fixture(scope="session")
+def waist() -> Recognizer:
+    """Quick to train and to ask, with context and the wearer's reference."""
+    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=2.0)))
+    return train("features", dataset.windows(keep="all"))
 
 
 @pytest.fixture

@@ -86,7 +86,8 @@ def test_a_stream_decides_as_the_batch(
     got = follow(stream, clock + recording.time, recording.values, seed)
     assert [d.start - clock for d in got] == pytest.approx(seconds.tolist(), abs=1e-5)
     p = np.array([d.probabilities for d in got])
-    assert p == pytest.approx(expected, abs=1e-4)
+    # Clocks that count from 1970 round to 0.2 µs, which moves the samples.
+    assert p == pytest.approx(expected, abs=1e-3 if clock else 1e-4)
     known = [d for d in got if d.unknown <= 0.5]
     best = [recognizer.activities[int(np.argmax(d.probabilities))] for d in known]
     assert [d.activity for d in known] == best

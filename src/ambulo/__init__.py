@@ -66,6 +66,8 @@ _EXTRAS = {
     "matplotlib": "report",
     "jinja2": "report",
     "websockets": "serve",
+    "fastapi": "serve",
+    "uvicorn": "serve",
 }
 
 

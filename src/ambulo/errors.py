@@ -10,6 +10,7 @@
     ├── AuditError          arrays or a split cannot be audited as they are
     ├── RecognizerError     a recognizer file is damaged, too new, or does not suit a recording
     ├── StreamError         a live source or sink cannot be opened, or a message not understood
+    ├── FleetError          there is nothing to score, or no engine to score it with
     ├── OutputError         a result cannot be written where it was asked for
     └── MissingExtraError   an optional part of Ambulo is not installed
 
@@ -57,6 +58,10 @@ class RecognizerError(AmbuloError):
 
 class StreamError(AmbuloError):
     """A live source or sink cannot be opened, or a message not understood."""
+
+
+class FleetError(AmbuloError):
+    """There is nothing to score, or no engine to score it with."""
 
 
 class OutputError(AmbuloError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import RecordingError
+from ambulo.timeline import wall
 
 UNITS = {"acc": "m/s²", "body_acc": "m/s²", "gyro": "rad/s", "mag": "µT", "ecg": "mV"}
 """Unit of each kind of sensor inside Ambulo. `acc` includes gravity, `body_acc` does not."""
@@ -105,6 +106,20 @@ class Segment(NamedTuple):
     start: float
 
 
+def segments(samples: int, rate: float, gaps: Iterable[Gap]) -> tuple[Segment, ...]:
+    """The stretches without a gap of so many samples at `rate` Hz, in order."""
+    out, first, begin, missing = [], 0, 0.0, 0.0
+    for gap in gaps:
+        last = min(round((gap.start - missing) * rate), samples)
+        if last > first:
+            out.append(Segment(first, last, begin))
+        missing += gap.end - gap.start
+        first, begin = max(first, last), gap.end
+    if first < samples:
+        out.append(Segment(first, samples, begin))
+    return tuple(out)
+
+
 @dataclass(frozen=True)
 class Recording:
     """Samples of one wearer in one session.
@@ -156,16 +171,7 @@ class Recording:
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """The stretches without a gap, in order; they cover every sample exactly once."""
-        out, first, begin, missing = [], 0, 0.0, 0.0
-        for gap in self.gaps:
-            last = min(round((gap.start - missing) * self.rate), len(self.values))
-            if last > first:
-                out.append(Segment(first, last, begin))
-            missing += gap.end - gap.start
-            first, begin = max(first, last), gap.end
-        if first < len(self.values):
-            out.append(Segment(first, len(self.values), begin))
-        return tuple(out)
+        return segments(len(self.values), self.rate, self.gaps)
 
     @property
     def time(self) -> npt.NDArray[np.float64]:
@@ -175,7 +181,7 @@ class Recording:
 
     def when(self, seconds: float) -> datetime | None:
         """Wall time at `seconds` after the start, where the start is known."""
-        return None if self.start is None else self.start + timedelta(seconds=seconds)
+        return None if self.start is None else wall(self.start, seconds)
 
     def labels(self, activities: Sequence[str]) -> npt.NDArray[np.int16]:
         """The activity of every sample `(n_samples,)`: a position in `activities`, or -1."""

@@ -18,6 +18,8 @@ STANDARD_GRAVITY = 9.80665
 """Acceleration of standard gravity in m/s² (ISO 80000-3)."""
 MAX_GAP = 0.5
 """Seconds between two samples above which nothing is interpolated: a gap is stated."""
+ALMOST = 1e-3
+"""Samples that may lack to a grid's next one: clocks that count from 1970 round to 0.2 µs."""
 BLOCK = 1 << 18
 """Samples that are resampled together: long recordings need no more memory than that."""
 
@@ -65,7 +67,8 @@ class Grid:
         of one stretch follow each other.
         """
         if len(self.time):
-            time, values = np.r_[self.time, time], np.concatenate([self.values, values])
+            time = np.concatenate([self.time, time])
+            values = np.concatenate([self.values, values])
         out, first = [], 0
         for last in [*(np.flatnonzero(np.diff(time) > self.max_gap) + 1), len(time)]:
             if last == first:
@@ -85,7 +88,7 @@ class Grid:
 
     def _until(self, time: Array, values: Array, ends: bool) -> tuple[float, Array]:
         """The grid from where it got to; at the end, what rounding puts just behind it too."""
-        n = int(np.floor((time[-1] - self.begin) * self.rate + 1e-6)) + 1
+        n = int(np.floor((time[-1] - self.begin) * self.rate + ALMOST)) + 1
         grid = self.begin + np.arange(self.made, n) / self.rate
         if not ends:
             grid = grid[grid <= time[-1]]

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Timeline:
     def clock(self, seconds: float) -> str:
         """Wall time HH:MM:SS where the start is known, else time since the start."""
         if self.start is not None:
-            return f"{self.start + timedelta(seconds=seconds):%H:%M:%S}"
+            return f"{wall(self.start, seconds):%H:%M:%S}"
         minutes, rest = divmod(seconds, 60)
         return f"{int(minutes // 60):02d}:{int(minutes % 60):02d}:{rest:04.1f}"
 
@@ -78,8 +78,8 @@ class Timeline:
         for bout in self.bouts:
             row: dict[str, Any] = asdict(bout)
             if self.start is not None:
-                row["start_time"] = (self.start + timedelta(seconds=bout.start)).isoformat()
-                row["end_time"] = (self.start + timedelta(seconds=bout.end)).isoformat()
+                row["start_time"] = wall(self.start, bout.start).isoformat()
+                row["end_time"] = wall(self.start, bout.end).isoformat()
             out.append(row)
         return out
 
@@ -129,6 +129,13 @@ class Timeline:
         figure.savefig(path, dpi=120, format="png")
 
 
+def wall(start: datetime, seconds: float) -> datetime:
+    """Wall time `seconds` after `start`, in its zone, whose clocks may be set in between."""
+    if start.tzinfo is None:
+        return start + timedelta(seconds=seconds)
+    return (start.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(start.tzinfo)
+
+
 def write_whole(path: Path, write: Any) -> None:
     """Call `write(temporary path)` and rename the result to `path`: a reader never sees a half."""
     try:
@@ -166,55 +173,54 @@ def from_windows(
     nearer to its centre than to its neighbours'; samples that lie in no window are unknown, and
     those of a window of which `unknown` `(windows,)` says so with a probability over one half.
     """
-    bouts: list[Bout] = []
+    best = probabilities.argmax(axis=1) if len(starts) else np.zeros(0, np.int64)
+    sure = probabilities[np.arange(len(starts)), best]
+    if unknown is not None and len(starts):
+        odd = unknown > 0.5
+        best, sure = np.where(odd, _UNKNOWN, best), np.where(odd, unknown, sure)
+    parts: list[tuple[Any, Any, Any, Any]] = []
     end = 0.0
     for first, last, begin in segments:
         if begin > end + 0.5 / rate:
-            bouts.append(Bout(end, begin, GAP, 0.0))
-        inside = np.flatnonzero((starts >= first) & (starts + length <= last))
-        for a, b, k in _cells(starts[inside], length, first, last):
-            name, sure = UNKNOWN, 0.0
-            odd = 0.0 if k is None or unknown is None else float(unknown[inside[k]])
-            if odd > 0.5:
-                sure = odd
-            elif k is not None:
-                p = probabilities[inside[k]]
-                name, sure = activities[int(p.argmax())], float(p.max())
-            bouts.append(Bout(begin + (a - first) / rate, begin + (b - first) / rate, name, sure))
+            parts.append(([end], [begin], [_GAP], [0.0]))
+        lo, hi = np.searchsorted(starts, (first, max(last - length + 1, first)))
+        edges, decided = _cells(starts[lo:hi], length, first, last)
+        seconds = begin + (edges - first) / rate
+        known = decided >= 0
+        code, weight = np.full(len(decided), _UNKNOWN), np.zeros(len(decided))
+        code[known], weight[known] = best[lo:hi][decided[known]], sure[lo:hi][decided[known]]
+        parts.append((seconds[:-1], seconds[1:], code, weight))
         end = begin + (last - first) / rate
-    return Timeline(tuple(_merged(bouts)), start, recording)
+    if not parts:
+        return Timeline((), start, recording)
+    begins, ends, codes, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Timeline(tuple(_merged(begins, ends, codes, weights, activities)), start, recording)
 
 
-def _cells(
-    starts: Array, length: int, first: int, last: int
-) -> Iterator[tuple[int, int, int | None]]:
-    """Spans of samples with the window that decides each, None where there is no window."""
-    at = first
-    for k, window in enumerate(starts):
-        if window > at:
-            yield at, int(window), None
-            at = int(window)
-        end = int(window) + length
-        if k + 1 < len(starts):
-            end = min(end, (int(window) + int(starts[k + 1]) + length) // 2)
-        if end > at:
-            yield at, end, k
-            at = end
-    if at < last:
-        yield at, last, None
+_UNKNOWN, _GAP = -1, -2
 
 
-def _merged(bouts: Iterable[Bout]) -> Iterator[Bout]:
+def _cells(starts: Array, length: int, first: int, last: int) -> tuple[Array, Array]:
+    """Edges of spans of samples `(k + 1,)`, and the window that decides each span, -1 for none."""
+    ends = starts + length
+    ends[:-1] = np.minimum(ends[:-1], (starts[:-1] + starts[1:] + length) // 2)
+    begins = np.maximum(starts, np.r_[first, ends[:-1]])
+    edges = np.c_[begins, ends].ravel()
+    decided = np.c_[np.arange(len(starts)), np.full(len(starts), -1)].ravel()
+    edges, decided = np.r_[first, edges, last], np.r_[-1, decided]
+    some = np.diff(edges) > 0
+    return np.r_[edges[:-1][some], last], decided[some]
+
+
+def _merged(
+    begins: Array, ends: Array, codes: Array, sure: Array, activities: Sequence[str]
+) -> Iterator[Bout]:
     """Neighbours of one activity as one bout, its confidence weighted by time."""
-    current: Bout | None = None
-    for bout in bouts:
-        if current is None or bout.activity != current.activity:
-            if current is not None:
-                yield current
-            current = bout
-            continue
-        a, b = current.end - current.start, bout.end - bout.start
-        sure = (current.confidence * a + bout.confidence * b) / (a + b)
-        current = Bout(current.start, bout.end, current.activity, sure)
-    if current is not None:
-        yield current
+    names = {**dict(enumerate(activities)), _UNKNOWN: UNKNOWN, _GAP: GAP}
+    firsts = np.flatnonzero(np.r_[True, np.diff(codes) != 0])
+    lengths = ends - begins
+    mean = np.add.reduceat(sure * lengths, firsts) / np.add.reduceat(lengths, firsts)
+    lasts = np.r_[firsts[1:], len(codes)] - 1
+    columns = (begins[firsts], ends[lasts], codes[firsts], mean)
+    for begin, end, code, weight in zip(*(column.tolist() for column in columns), strict=True):
+        yield Bout(begin, end, names[int(code)], weight)

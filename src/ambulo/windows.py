@@ -100,10 +100,9 @@ class Windowing:
         ]
         starts = np.concatenate([np.zeros(0, np.int64), *firsts])
         names = tuple(channel.name for channel in recording.channels)
-        index = starts[:, None] + np.arange(length)
         return Windows(
             values=self.gather(recording.values, starts, length, names),
-            labels=_majority(labels[index], len(activities), self.coverage),
+            labels=_majority(_at(labels, starts, length), len(activities), self.coverage),
             activities=activities,
             subjects=np.full(len(starts), recording.subject),
             recordings=np.full(len(starts), recording.name),
@@ -119,7 +118,7 @@ class Windowing:
 
         `names` are those of the channels; gravity is removed where this windowing says so.
         """
-        out: Array = values[starts[:, None] + np.arange(length)]
+        out = np.ascontiguousarray(_at(values, starts, length))
         if self.gravity == "remove":
             _remove_gravity(out, names)
         return out
@@ -134,6 +133,14 @@ class Windowing:
         cuts = sorted(edges | {int(e) + 1 for e in np.flatnonzero(np.diff(labels))})
         pairs = zip(cuts, cuts[1:], strict=False)
         return [(a, b) for a, b in pairs if labels[a] >= 0]
+
+
+def _at(values: Array, starts: Array, length: int) -> Array:
+    """Stretches `(n, length, …)` of values from `starts` on, without an index for each of them."""
+    if not len(starts):
+        return np.zeros((0, length, *values.shape[1:]), values.dtype)
+    view = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
+    return np.moveaxis(view[starts], -1, 1)
 
 
 def _interval_edges(recording: Recording) -> set[int]:

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli import audit, compare, data, export, live, recognize, reproduce, score, teach, tune
+from ambulo.cli import (
+    audit,
+    compare,
+    data,
+    export,
+    live,
+    many,
+    recognize,
+    reproduce,
+    score,
+    serve,
+    teach,
+    tune,
+)
 from ambulo.errors import AmbuloError
 
 app = typer.Typer(
@@ -31,6 +44,9 @@ for command in (
     recognize.inspect,
     recognize.predict,
     live.stream,
+    many.score,
+    many.summarize,
+    serve.serve,
     export.export,
     recognize.describe,
 ):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.context.reference import Reference
+from ambulo.context.smoothing import backward, forward
 from ambulo.errors import RecognizerError
 
 Array = npt.NDArray[Any]
@@ -112,21 +113,15 @@ class Context:
         The forward-backward algorithm (Rabiner 1989, section III).
         """
         change, n = self.transitions, len(likelihood)
-        out = np.empty((n, len(self.activities)))
-        now = None
-        for k, row in enumerate(likelihood):
-            out[k] = now = self.forward(now, row, change)
-        back = np.ones(out.shape)
-        reach = n if lag is None else lag
+        out = forward(likelihood, change)
         if lag is None:
-            for k in range(n - 2, -1, -1):
-                back[k] = change @ (likelihood[k + 1] * back[k + 1])
-                back[k] /= back[k].sum()
+            out = out * backward(likelihood, change)
         else:  # one more window of foresight for all at once
-            for _ in range(min(reach, n - 1)):
+            back = np.ones(out.shape)
+            for _ in range(min(lag, n - 1)):
                 back[:-1] = (likelihood[1:] * back[1:]) @ change.T
                 back[:-1] /= back[:-1].sum(axis=1, keepdims=True)
-        out *= back
+            out = out * back
         return np.asarray(out / out.sum(axis=1, keepdims=True))
 
     def viterbi(self, likelihood: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -16,6 +17,8 @@ EDGES = np.array([5.0, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 180])
 STEADY = 3
 """Walking windows in a row that make a walk: fewer may be a stumble on the way to the sofa."""
 SMALL = 1e-6
+FORGOTTEN = 40.0
+"""Memories of walking after which nothing is left of a walk: e to the minus 40."""
 
 
 @dataclass(frozen=True)
@@ -82,50 +85,70 @@ class Upright:
 
     reference: Reference
     step: float
-    total: Array = field(default_factory=lambda: np.zeros(3))
-    run: list[Array] = field(default_factory=list)
+    total: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    run: list[list[float]] = field(default_factory=list)
     STATE: ClassVar = ("total", "run")
 
     def push(self, gravity: Array, walking: bool) -> Array:
         """The direction `(3,)` after one more window; NaN before the first walk."""
+        return np.array(self.after(np.asarray(gravity, float).tolist(), walking))
+
+    def after(self, gravity: list[float], walking: bool) -> list[float]:
+        """The same for three numbers; plain ones, for arrays as short as these are slow."""
         if walking:
-            self.run.append(gravity / max(float(np.linalg.norm(gravity)), SMALL))
+            size = max(math.hypot(*gravity), SMALL)
+            self.run.append([g / size for g in gravity])
             if len(self.run) >= STEADY:
                 self._learn()
         else:
             self.run = []
-        size = float(np.linalg.norm(self.total))
-        return self.total / size if size else np.full(3, np.nan)
+        size = math.hypot(*self.total)
+        return [t / size for t in self.total] if size else [math.nan] * 3
 
     def _learn(self) -> None:
-        newest = np.sum(self.run[-STEADY:], axis=0)
-        if not self.total.any() or between(newest, self.total) > self.reference.turned:
+        self.run = self.run[-STEADY:]
+        newest = [sum(axis) for axis in zip(*self.run, strict=True)]
+        if not any(self.total) or between(newest, self.total) > self.reference.turned:
             self.total = newest  # the first walk, or the sensor slipped
         else:
-            kept = np.exp(-self.step / self.reference.memory)
-            self.total = self.total * kept + self.run[-1]
-        self.run = self.run[-STEADY:]
+            kept = math.exp(-self.step / self.reference.memory)
+            self.total = [t * kept + g for t, g in zip(self.total, self.run[-1], strict=True)]
 
 
 def follow(gravity: Array, walking: Array, reference: Reference, step: float) -> Array:
     """The reference `(n, 3)` after each window, of gravity `(n, 3)` and walking `(n,)`."""
     upright = Upright(reference, step)
-    rows = [upright.push(g, bool(w)) for g, w in zip(gravity, walking, strict=True)]
-    return np.array(rows).reshape(-1, 3)
+    out = np.full((len(gravity), 3), np.nan)
+    after = np.flatnonzero(np.diff(walking.astype(np.int8), prepend=0) < 0)
+    turns = np.union1d(np.flatnonzero(walking), after)  # elsewhere nothing changes
+    rows = [
+        upright.after(g, w)
+        for g, w in zip(gravity[turns].tolist(), walking[turns].tolist(), strict=True)
+    ]
+    at = np.searchsorted(turns, np.arange(len(gravity)), side="right") - 1
+    if rows:
+        out[at >= 0] = np.array(rows)[at[at >= 0]]
+    return out
 
 
 def backwards(
     up: Array, gravity: Array, walking: Array, reference: Reference, step: float
 ) -> Array:
     """The references `up` `(n, 3)`; where there is none yet, those seen backwards in time."""
-    later = follow(gravity[::-1], walking[::-1], reference, step)[::-1]
-    return np.where(np.isnan(up), later, up)
+    none = int(np.isnan(up[:, 0]).sum())  # before the first walk; later there is always one
+    walks = np.flatnonzero(walking)
+    far = int(FORGOTTEN * reference.memory / step)
+    until = int(walks[far]) + 1 if far < len(walks) else len(up)
+    until = max(until, none)
+    later = follow(gravity[:until][::-1], walking[:until][::-1], reference, step)[::-1]
+    return np.concatenate([later[:none], up[none:]])
 
 
-def between(a: Array, b: Array) -> float:
-    """Degrees between two directions `(3,)`."""
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.degrees(np.arccos(np.clip(float(a @ b) / max(size, SMALL), -1, 1))))
+def between(a: Sequence[float], b: Sequence[float]) -> float:
+    """Degrees between two directions of three numbers."""
+    size = math.hypot(*a) * math.hypot(*b)
+    cosine = sum(x * y for x, y in zip(a, b, strict=True)) / max(size, SMALL)
+    return math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
 
 
 def classes(gravity: Array, up: Array) -> Array:

@@ -16,14 +16,15 @@ from typing import Any
 
 from ambulo.errors import RecordingError
 from ambulo.readers.assemble import assemble
-from ambulo.readers.clean import read_clean
+from ambulo.readers.clean import blocks, read_clean, survey
 from ambulo.readers.device import DEVICES, read_device
 from ambulo.readers.finding import Finding, Settings, settings
 from ambulo.readers.phone import LAYOUTS, Find
+from ambulo.readers.pieces import Pieces, in_pieces
 from ambulo.readers.source import Source
 from ambulo.recording import Recording
 
-__all__ = ["READERS", "Finding", "Settings", "findings", "read"]
+__all__ = ["READERS", "Finding", "Pieces", "Settings", "findings", "pieces", "read"]
 
 Reader = Callable[[Source, Settings], Recording | None]
 
@@ -60,6 +61,23 @@ def read(path: str | Path, **stated: Any) -> Recording:
         if recording is not None:
             return recording
     raise RecordingError(f"{path}: no reader takes it: give a table or a device file")
+
+
+def pieces(path: str | Path, **stated: Any) -> Pieces:
+    """A recording in pieces, for files that are larger than memory should be.
+
+    A clean Parquet file in Ambulo's columns is looked through once, and then read block by block
+    whenever the pieces are gone through; units are judged by 2000 stretches of 10 s, or all of it
+    where it is shorter. Any other file is read whole. Takes and raises what `read` does.
+    """
+    source = Source(Path(path))
+    source.check()
+    _one(source.path)
+    found = survey(source, settings(source.path, stated))
+    if found is None:
+        return in_pieces(read(path, **stated))
+    sketch, samples, gaps = found
+    return Pieces(sketch, samples, gaps, partial(blocks, source, sketch))
 
 
 def _one(path: Path) -> None:

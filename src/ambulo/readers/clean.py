@@ -6,6 +6,8 @@ one block. Anything out of the ordinary is left to the careful way.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +26,19 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 _BLOCK = 1 << 18
+_STRETCH, _STRETCHES = 10.0, 2000
+"""Seconds, and how many at least of them are looked at where there are more."""
 _STRAY = 0.2
 """Steps by which a sample's time may stray from its place on the grid."""
 
 
 def read_clean(source: Source, settings: Settings) -> Recording | None:
     """The recording, or None where the file is not clean Parquet and needs the careful way."""
+    placed = _read(source, settings, Whole)
+    return None if placed is None else finish(source, placed, Layout(), settings)
+
+
+def _read(source: Source, settings: Settings, keep: type[Whole] | type[Spread]) -> Placed | None:
     if source.head[:4] != b"PAR1" or settings.columns or settings.time or not source.path.is_file():
         return None
     import polars as pl
@@ -38,13 +47,76 @@ def read_clean(source: Source, settings: Settings) -> Recording | None:
 
     try:
         with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
-            placed = _place(file, settings)
+            return _place(file, settings, keep)
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, TypeError):
         return None
-    return None if placed is None else finish(source, placed, Layout(), settings)
 
 
-def _place(file: Any, settings: Settings) -> Placed | None:
+class Whole:
+    """Keeps every sample."""
+
+    def __init__(self, samples: int, channels: int) -> None:
+        self.values = np.empty((samples, channels), np.float32)
+
+    def put(self, at: int, values: Array, rate: float) -> None:
+        """Take the samples from position `at` on."""
+        self.values[at : at + len(values)] = values
+
+
+class Spread:
+    """Keeps stretches of 10 s that are spread evenly: all of them if there are not many."""
+
+    def __init__(self, samples: int, channels: int) -> None:
+        self.samples, self._kept = samples, [np.zeros((0, channels), np.float32)]
+
+    def put(self, at: int, values: Array, rate: float) -> None:
+        """Take the samples from position `at` on."""
+        length = max(round(_STRETCH * rate), 2)
+        every = max(self.samples // length // _STRETCHES, 1)
+        row = np.arange(at, at + len(values)) // length
+        self._kept.append(values[row % every == 0])
+
+    @property
+    def values(self) -> Array:
+        """What was kept, `(samples, channels)` float32."""
+        self._kept = [np.concatenate(self._kept)]
+        return self._kept[0]
+
+
+def survey(source: Source, settings: Settings) -> tuple[Recording, int, tuple[Gap, ...]] | None:
+    """Stretches of a clean file as a Recording, the number of all its samples, and its gaps.
+
+    None where the file is not clean Parquet and needs the careful way.
+    """
+    placed = _read(source, settings, Spread)
+    if placed is None:
+        return None
+    sketch = finish(source, replace(placed, gaps=()), Layout(), settings)
+    return sketch, int(placed.notes["rows"]), placed.gaps
+
+
+def blocks(source: Source, sketch: Recording) -> Iterator[Array]:
+    """All samples `(n, channels)` float32 of a file that `survey` found clean, block by block."""
+    import pyarrow.parquet as pq
+
+    factors = np.array(list(sketch.notes["scaled_by"].values()), np.float32)
+    with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
+        names = [name for name in file.schema_arrow.names if name != "time"]
+        for batch in file.iter_batches(_BLOCK, columns=names, use_threads=True):
+            values = _values(_block(batch), names)
+            yield values if (factors == 1).all() else values * factors
+
+
+def _values(block: pl.DataFrame, names: Sequence[str]) -> Array:
+    import polars as pl
+
+    out = np.empty((len(block), len(names)), np.float32)
+    for i, name in enumerate(names):
+        out[:, i] = block[name].cast(pl.Float32).to_numpy()
+    return out
+
+
+def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> Placed | None:
     import polars as pl
 
     names = file.schema_arrow.names
@@ -57,7 +129,7 @@ def _place(file: Any, settings: Settings) -> Placed | None:
     scale, epoch = _time_unit(file, settings)
     if scale is None:
         return None
-    values = np.empty((file.metadata.num_rows, len(channels)), np.float32)
+    kept = keep(file.metadata.num_rows, len(channels))
     track = _Track(settings.rate, settings.max_gap)
     at = 0
     for batch in file.iter_batches(_BLOCK, columns=["time", *channels], use_threads=True):
@@ -66,14 +138,14 @@ def _place(file: Any, settings: Settings) -> Placed | None:
         time = counts.to_numpy() * scale - epoch
         if not track.follows(time):
             return None
-        for i, name in enumerate(channels):
-            values[at : at + len(time), i] = block[name].cast(pl.Float32).to_numpy()
-        if not np.isfinite(values[at : at + len(time)]).all():
+        values = _values(block, channels)
+        if not np.isfinite(values).all():
             return None
+        kept.put(at, values, track.rate)
         at += len(time)
     return Placed(
         columns=tuple(columns),
-        values=values,
+        values=kept.values,
         rate=track.rate,
         gaps=tuple(track.gaps),
         epoch=epoch + track.zero if scale != 1.0 else None,

@@ -69,12 +69,14 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
     columns, values, more = _with_gravity(columns, values, placed.rate, settings)
     found += more
     kinds: dict[str, str] = {}
+    factors = np.ones(len(columns))
     for group in dict.fromkeys(column.group for column in columns):
         at = [i for i, column in enumerate(columns) if column.group == group]
         kind, factor, told = _meaning(columns, at, values, placed.rate, layout, settings)
         sign, said = _sign(columns[at[0]], layout, settings)
         found += told + said
         kinds[group] = kind
+        factors[at] = factor * sign
         if factor * sign != 1:
             for i in at:
                 values[:, i] *= np.float32(factor * sign)
@@ -85,6 +87,7 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
         raise RecordingError(f"{source.path}: some of its numbers are beyond any sensor: repair it")
     cut = units.clipped(values, low, high)
     notes = {**placed.notes, "clipped": dict(zip(labels, cut.tolist(), strict=True))}
+    notes["scaled_by"] = dict(zip(labels, factors.tolist(), strict=True))
     return Recording(
         values=values,
         rate=placed.rate,

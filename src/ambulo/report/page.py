@@ -1,13 +1,15 @@
-"""One self-contained HTML page of sections: text, tables and pictures, without network or script.
+"""One self-contained HTML page of sections: text, tables and pictures, without network.
 
 A page is `write_page(title, sections, folder)`. A section has a heading and parts in order: a `str`
 (a paragraph; markupsafe.Markup where it is HTML already), `Facts`, `Table`, `Picture` or
-`Verbatim`. Everything else is escaped, so that names from data may hold anything.
+`Verbatim`; an `Explorer` alone needs a script. Everything else is escaped, so that names from data
+may hold anything.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -77,7 +79,29 @@ class Verbatim:
     kind = "verbatim"
 
 
-Part = str | Picture | Table | Facts | Verbatim
+@dataclass(frozen=True)
+class Explorer:
+    """A timeline over its signal that can be zoomed and moved; the only part that runs a script.
+
+    `data` is what `explorer.js` draws. `legend` names what is shown, as name, colour on a light
+    page and colour on a dark page, and `spans` what can be chosen to see, as name and `start,end` s
+    `alt` says what it shows to those who cannot see it. One a page.
+    """
+
+    data: dict[str, Any]
+    legend: Sequence[tuple[str, str, str]]
+    spans: Sequence[tuple[str, str]]
+    alt: str
+
+    kind = "explorer"
+
+    @property
+    def text(self) -> str:
+        """The data as JSON that cannot end its own element."""
+        return json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+Part = str | Picture | Table | Facts | Verbatim | Explorer
 
 
 @dataclass(frozen=True)
@@ -147,7 +171,12 @@ def render(title: str, sections: Sequence[Section], *, lead: str = "", stamp: st
     environment.filters["source"] = _source
     template = environment.from_string((files(__package__) / "page.html.j2").read_text("utf-8"))
     grouped = [(section, _grouped(section.parts)) for section in sections]
-    return template.render(title=title, sections=grouped, lead=lead, stamp=stamp)
+    explored = any(isinstance(part, Explorer) for section in sections for part in section.parts)
+    script = (files(__package__) / "explorer.js").read_text("utf-8") if explored else ""
+    mark = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return template.render(
+        title=title, sections=grouped, lead=lead, stamp=stamp, script=script, mark=mark
+    )
 
 
 def _grouped(parts: Sequence[Part]) -> list[list[Part]]:

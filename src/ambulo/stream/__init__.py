@@ -100,6 +100,8 @@ class Stream:
         self._origin: float | None = None
         self._time, self._values = np.zeros(0), np.zeros((0, len(wanted)))
         self._starts: list[float] = []
+        self._due: list[tuple[Array, Array] | None] = []
+        """Windows that the network has not seen, and None where the signal broke."""
         self._called = 0.0
         if rate is not None:
             self._set_rate(rate)
@@ -136,6 +138,19 @@ class Stream:
         there already are counted and left out. Raises RecordingError for shapes that do not fit,
         RecognizerError where the samples turn out to come too slowly.
         """
+        self.take(time, values)
+        return self.decide(*self.recognizer.look(self.due))
+
+    def finish(self) -> list[Decision]:
+        """Decide on all that has come; what is pushed afterwards begins behind a gap."""
+        self.end()
+        return self.decide(*self.recognizer.look(self.due))
+
+    def take(self, time: Any, values: Any) -> None:
+        """The first half of `push`: cut what is `due`, for `decide` to decide on.
+
+        Between the two, the windows of many streams can go through the network together.
+        """
         self._called = perf_counter()
         time = np.atleast_1d(np.asarray(time, np.float64))
         values = np.atleast_2d(np.asarray(values, np.float64))
@@ -144,16 +159,58 @@ class Stream:
                 f"samples of shape {values.shape} at {time.shape} times: push times (n,) with "
                 f"values (n, {len(self.channels)}), a column each for {', '.join(self.channels)}"
             )
-        out: list[Decision] = []
         for k, run in enumerate(self.arrival.push(time, values[:, self._columns])):
-            out += self._break() if k else []
-            out += self._take(*run)
+            if k:
+                self._break()
+            self._take(*run)
+
+    def end(self) -> None:
+        """The first half of `finish`."""
+        self._called = perf_counter()
+        self._take(*self.arrival.finish())
+        self._break()
+
+    @property
+    def due(self) -> Array:
+        """Windows `(n, length, channels)` that wait for the network."""
+        values = [part[1] for part in self._due if part is not None]
+        length, _ = self.recognizer.windowing.samples(self.recognizer.windowing.rate or 0.0)
+        return np.concatenate(values or [np.zeros((0, length, len(self._columns)), np.float32)])
+
+    @property
+    def wanted(self) -> float | None:
+        """The time before which no sample makes a window due; None where that is not known."""
+        if self.cutter is None or self._origin is None:
+            return None
+        samples = self.cutter.next + self.cutter.length - 1.5
+        end = self.cutter.at + samples / self.cutter.rate + self.cutter.resampler.delay
+        return self._origin + end + self.arrival.patience
+
+    def decide(self, own: Array, novelty: Array) -> list[Decision]:
+        """The second half of `push` and `finish`: what `Recognizer.look` says of `due`.
+
+        Raises RecordingError where their number is another.
+        """
+        cuts, self._due = self._due, []
+        n = sum(len(cut[0]) for cut in cuts if cut is not None)
+        if len(own) != n or len(novelty) != n:
+            raise RecordingError(f"{len(own)} probabilities: give one row for each window in due")
+        out, at = [], 0
+        for cut in cuts:
+            if cut is None:
+                out += self._rest()
+                continue
+            mine = slice(at, at + len(cut[0]))
+            out += self._weigh(*cut, own[mine], novelty[mine])
+            at += len(cut[0])
         return out
 
-    def finish(self) -> list[Decision]:
-        """Decide on all that has come; what is pushed afterwards begins behind a gap."""
-        self._called = perf_counter()
-        return self._take(*self.arrival.finish()) + self._break()
+    def _rest(self) -> list[Decision]:
+        """What waited for windows that do not come."""
+        if self.causal is None:
+            return []
+        odd = self.strange.finish() if self.strange is not None else None
+        return self._decided(self.causal.finish(), odd)
 
     def snapshot(self) -> dict[str, Any]:
         """All that the stream carries, as one object that JSON can hold."""
@@ -192,31 +249,31 @@ class Stream:
         parts["upright"] = self.causal and self.causal.upright
         return {name: part for name, part in parts.items() if part is not None}
 
-    def _take(self, time: Array, values: Array) -> list[Decision]:
+    def _take(self, time: Array, values: Array) -> None:
         """Samples in order and without a jump."""
         if self._origin is None and len(time):
             self._origin = float(time[0])
         time = time - (self._origin or 0.0)
-        if self.grid is None:
-            self._time = np.r_[self._time, time]
-            self._values = np.concatenate([self._values, values])
-            if len(self._time) < ENOUGH:
-                return []
-            return self._settle()
-        return self._follow(self.grid.push(time, values))
+        if self.grid is not None:
+            self._follow(self.grid.push(time, values))
+            return
+        self._time = np.concatenate([self._time, time])
+        self._values = np.concatenate([self._values, values])
+        if len(self._time) >= ENOUGH:
+            self._settle()
 
-    def _settle(self) -> list[Decision]:
+    def _settle(self) -> None:
         """Find the rate of the samples that were held for this, and take them."""
         time, values = self._time, self._values
         self._time, self._values = time[:0], values[:0]
         if len(time) < 2:
-            return []
+            return
         trained = self.recognizer.windowing.rate
         assert trained is not None
         rate = 1 / float(np.median(np.diff(time[:ENOUGH])))
         self._set_rate(trained if abs(rate / trained - 1) <= NEAR else round(rate, 1))
         assert self.grid is not None
-        return self._follow(self.grid.push(time, values))
+        self._follow(self.grid.push(time, values))
 
     def _set_rate(self, rate: float) -> None:
         self.recognizer.check(self.channels, rate, "the stream (time counts in seconds)")
@@ -224,43 +281,38 @@ class Stream:
         self.rate = rate
         self.grid = Grid(rate, max(MAX_GAP, 2 / rate) if gap is None else gap)
 
-    def _break(self) -> list[Decision]:
-        """The signal ends here, or its clock was set: decide on what there is."""
-        out = self._settle() if self.grid is None else []
+    def _break(self) -> None:
+        """The signal ends here, or its clock was set: cut what there is."""
         if self.grid is None:
-            return out
-        out += self._follow(self.grid.finish())
+            self._settle()
+        if self.grid is None:
+            return
+        self._follow(self.grid.finish())
         if self.cutter is not None:
-            out += self._decide([self.cutter.finish()])
+            self._cut(self.cutter.finish())
             self.cutter = None
-        if self.causal is not None:
-            odd = self.strange.finish() if self.strange is not None else None
-            out += self._decided(self.causal.finish(), odd)
-        return out
+        self._due.append(None)
 
-    def _follow(self, pieces: list[tuple[float, Array]]) -> list[Decision]:
+    def _follow(self, pieces: list[tuple[float, Array]]) -> None:
         """Pieces of the regular signal."""
-        cut = []
         for begin, values in pieces:
             if self.cutter is None or begin != self.cutter.begin:
                 if self.cutter is not None:
-                    cut.append(self.cutter.finish())
+                    self._cut(self.cutter.finish())
                 self.cutter = self._new_cutter(begin)
-            cut.append(self.cutter.push(values))
-        return self._decide(cut)
+            self._cut(self.cutter.push(values))
+
+    def _cut(self, cut: tuple[Array, Array]) -> None:
+        if len(cut[0]):
+            self._due.append(cut)
 
     def _new_cutter(self, begin: float) -> Cutter:
         assert self.rate is not None
         at = begin if self.cutter is None else max(begin, self.cutter.end)
         return Cutter(self.recognizer.windowing, self.rate, begin, at)
 
-    def _decide(self, cut: list[tuple[Array, Array]]) -> list[Decision]:
-        """Windows, as pairs of their starts and values, all through the network together."""
-        cut = [part for part in cut if len(part[0])]
-        if not cut:
-            return []
-        starts, values = (np.concatenate(column) for column in zip(*cut, strict=True))
-        own, novelty = self.recognizer.look(values)
+    def _weigh(self, starts: Array, values: Array, own: Array, novelty: Array) -> list[Decision]:
+        """Decide on windows that follow each other, given what came before them."""
         self._starts += starts.tolist()
         unknown = self.recognizer.unknown
         odd = unknown.own(novelty) if unknown is not None else None

@@ -61,6 +61,8 @@ class Arrival:
         if not len(time):
             return None
         far = time < self._newest(time)[:-1] - max(JUMP, self.patience)
+        if not self.behind and not far.any():
+            return None
         row = np.r_[np.ones(self.behind, bool), far]
         runs = np.lib.stride_tricks.sliding_window_view(np.r_[np.zeros(SURE - 1, bool), row], SURE)
         sure = np.flatnonzero(runs.all(axis=1))
@@ -71,13 +73,13 @@ class Arrival:
 
     def _newest(self, time: Array) -> Array:
         """The latest time before each sample, and after all of them `(n + 1,)`."""
-        return np.maximum.accumulate(np.r_[self.newest, time])
+        return np.maximum.accumulate(np.concatenate([[self.newest], time]))
 
     def _take(self, time: Array, values: Array) -> None:
         newest = self._newest(time)
         twice = time == newest[:-1]
         due = time <= newest[:-1] - self.patience
-        rows = np.r_[self.time, time[~due]]
+        rows = np.concatenate([self.time, time[~due]])
         self.time, first = np.unique(rows, return_index=True)
         self.values = np.concatenate([self.values, values[~due]])[first]
         self.newest = float(newest[-1])

@@ -1,0 +1,99 @@
+"""Score many recordings: one task each, resumable, with nothing lost and nothing done twice.
+
+    source ─► jobs ─► [read ─► predict ─► windows, bouts, days] ─► lake ─► summary
+
+Every task writes its tables whole, and its entry in the manifest last: what has no entry, or one
+of another file or recognizer, is done at the next run. `local` spreads tasks over processes, `ray`
+over a cluster; both write the same tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ambulo.errors import FleetError
+from ambulo.fleet.engines import ENGINES
+from ambulo.fleet.jobs import Job, jobs
+from ambulo.fleet.lake import Lake
+from ambulo.fleet.task import Plan
+from ambulo.recognizer import Recognizer
+
+Tell = Callable[[float, str], None]
+"""Called with how much of the work one more task was, and what to say."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: recordings done now, found done before, and quarantined with a reason."""
+
+    done: int
+    before: int
+    quarantined: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    """How much signal was scored now."""
+
+    def __str__(self) -> str:
+        text = f"{self.done} recordings scored ({self.seconds / 3600:.1f} h), "
+        text += f"{self.before} were done before, {len(self.quarantined)} quarantined"
+        return "\n".join([text, *(f"  {name}: {why}" for name, why in self.quarantined.items())])
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object that JSON can hold."""
+        return {
+            "done": self.done,
+            "before": self.before,
+            "quarantined": self.quarantined,
+            "hours": self.seconds / 3600,
+        }
+
+
+def score(
+    source: str,
+    out: str,
+    recognizer: str | Path,
+    *,
+    engine: str = "local",
+    workers: int = 0,
+    context: str = "offline",
+    zone: str | None = None,
+    tell: Tell | None = None,
+) -> Outcome:
+    """Score all recordings of `source` into the lake `out`.
+
+    `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known)
+    or any of these as an fsspec URL; `out` a folder or URL. `workers` is how many tasks run at a
+    time, 0 one a core. What is in the lake already, from the same file by the same recognizer, is
+    left as it is; what failed is tried again. A recording that cannot be scored is quarantined: its
+    reason stands in the manifest. Raises FleetError where there is nothing to score or nowhere to
+    write, RecognizerError for a file that is no recognizer.
+    """
+    if engine not in ENGINES:
+        raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
+    Recognizer.load(recognizer)
+    print_ = sha256(Path(recognizer).read_bytes()).hexdigest()
+    plan = Plan(str(recognizer), print_, out, context, zone)
+    found, lake = jobs(source), Lake(out)
+    lake.sweep()
+    entries = lake.entries()
+    waiting = [job for job in found if not plan.has(entries.get(job.key), job)]
+    before = len(found) - len(waiting)
+    share = 1 / max(len(waiting), 1)
+    done, seconds, quarantined = 0, 0.0, {}
+    for entry in _run(engine, plan, waiting, workers):
+        if entry["status"] == "done":
+            done, seconds = done + 1, seconds + entry["seconds"]
+        else:
+            quarantined[entry["name"]] = entry["reason"]
+        if tell:
+            tell(share, f"{done + len(quarantined)} of {len(waiting)}, {entry['name']}")
+    lake.index()
+    return Outcome(done, before, quarantined, seconds)
+
+
+def _run(engine: str, plan: Plan, waiting: Sequence[Job], workers: int) -> Iterator[dict[str, Any]]:
+    if waiting:
+        yield from ENGINES[engine](plan, waiting, workers)

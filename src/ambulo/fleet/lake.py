@@ -1,0 +1,99 @@
+"""Where results lie: Parquet by table and person, and a manifest with an entry a recording.
+
+out/windows/person=anna/monday-1f0c….parquet   a row for each window
+out/bouts/…                                    a row for each bout of the timeline
+out/days/…                                     a row for each day and activity
+out/manifest/monday-1f0c….json                 what was scored by what, or why not
+out/manifest.parquet                           the same, as one table
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+from ambulo.errors import FleetError
+from ambulo.fleet.jobs import Job, filesystem, remote
+from ambulo.timeline import write_whole
+
+TABLES = ("windows", "bouts", "days")
+"""The tables of a lake."""
+
+
+class Lake:
+    """The results below a folder or an fsspec URL; every file is there whole or not at all."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.store: Any = None
+        if remote(url):
+            self.store, self.root = filesystem(self.url)
+        else:
+            self.root = str(Path(url))
+            if Path(url).exists() and not Path(url).is_dir():
+                raise FleetError(f"{url}: is a file: name a folder to write to")
+
+    def place(self, table: str, job: Job) -> str:
+        """Where a recording's rows of a table are, below the lake."""
+        return f"{table}/person={quote(job.person, safe='')}/{job.key}.parquet"
+
+    def put(self, place: str, write: Callable[[Path], Any]) -> None:
+        """Write a file by `write(path)`; a reader never sees a half."""
+        if self.store is None:
+            write_whole(Path(self.root) / place, write)
+            return
+        with TemporaryDirectory() as folder:
+            made = Path(folder) / "made"
+            write(made)
+            self.store.put_file(str(made), f"{self.root}/{place}")
+
+    def enter(self, job: Job, entry: dict[str, Any]) -> None:
+        """Note what became of a recording: the last thing that its task does."""
+        text = json.dumps(entry, indent=1, sort_keys=True)
+        self.put(f"manifest/{job.key}.json", lambda to: to.write_text(text))
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """All readable entries of the manifest, by key."""
+        out = {}
+        for name, text in self._manifest():
+            try:
+                entry = json.loads(text)
+            except ValueError:
+                continue  # what cannot be read is done again
+            if isinstance(entry, dict):
+                out[Path(name).stem] = entry
+        return out
+
+    def _manifest(self) -> list[tuple[str, str]]:
+        if self.store is None:
+            folder = Path(self.root) / "manifest"
+            return [(p.name, p.read_text(errors="replace")) for p in sorted(folder.glob("*.json"))]
+        self.store.invalidate_cache()
+        found = (
+            self.store.cat(f"{self.root}/manifest/*.json", on_error="omit")
+            if self.store.exists(f"{self.root}/manifest")
+            else {}
+        )
+        return [
+            (name, bytes(text).decode(errors="replace")) for name, text in sorted(found.items())
+        ]
+
+    def sweep(self) -> None:
+        """Take away what a killed run had begun to write."""
+        if self.store is None:
+            for path in Path(self.root).rglob(".*"):
+                if path.is_file() and path.name.rsplit(".", 1)[0].endswith((".parquet", ".json")):
+                    path.unlink(missing_ok=True)
+
+    def index(self) -> None:
+        """Write the manifest as one table too."""
+        import polars as pl
+
+        rows = [{"key": key, **entry} for key, entry in sorted(self.entries().items())]
+        if rows:
+            frame = pl.DataFrame(rows, infer_schema_length=None)
+            self.put("manifest.parquet", frame.write_parquet)

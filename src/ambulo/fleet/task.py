@@ -1,0 +1,168 @@
+"""One recording, start to end: read, predict, and write its tables and its entry."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ambulo.context.windows import gravity_axes
+from ambulo.days import Day, days
+from ambulo.errors import AmbuloError
+from ambulo.fleet.jobs import Job
+from ambulo.fleet.lake import Lake
+from ambulo.gait import Gait
+from ambulo.piecewise import Decisions, decide_pieces
+from ambulo.readers import pieces
+from ambulo.recognizer import Recognizer
+from ambulo.wearing import Stillness
+
+CHANGED = "changed while it was read"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every task of a run shares; the recognizer is loaded once in each process."""
+
+    recognizer: str
+    recognizer_sha256: str
+    out: str
+    context: str
+    zone: str | None
+
+    def made_by(self) -> dict[str, Any]:
+        """What results depend on beside the recording."""
+        return {
+            "recognizer": self.recognizer_sha256,
+            "context": self.context,
+            "zone": self.zone,
+            "ambulo": version("ambulo"),
+        }
+
+    def has(self, entry: dict[str, Any] | None, job: Job) -> bool:
+        """Whether the manifest's entry says that this job was done, as it is now."""
+        if entry is None or entry.get("status") != "done" or entry.get("person") != job.person:
+            return False
+        return entry.get("stamp") == job.stamp and entry.get("by") == self.made_by()
+
+
+def work(plan: Plan, job: Job) -> dict[str, Any]:
+    """Score a recording, and give its entry, which is in the lake by then.
+
+    A recording that cannot be scored is quarantined; a lake that cannot be written to raises
+    OutputError.
+    """
+    lake, begun = Lake(plan.out), time.perf_counter()
+    entry: dict[str, Any] = {"name": job.name, "person": job.person, "by": plan.made_by()}
+    for _ in range(2):  # a file that changes while it is read is read again
+        before = job.current()
+        entry |= {"stamp": before, "status": "quarantined", "reason": CHANGED, "sha256": ""}
+        try:
+            with job.local() as path:
+                entry["sha256"] = _hash(path)
+                tables, facts = _score(plan, job, path)
+        except AmbuloError as error:
+            tables, facts = {}, {"reason": str(error).replace(str(job.url), job.name)}
+        except (OSError, MemoryError) as error:
+            tables, facts = {}, {"reason": f"{type(error).__name__}: {error}"}
+        if job.current() != before:
+            continue
+        for table, frame in tables.items():
+            lake.put(lake.place(table, job), frame.write_parquet)
+        entry |= facts
+        break
+    lake.enter(job, {**entry, "took": round(time.perf_counter() - begun, 3)})
+    return entry
+
+
+@lru_cache(maxsize=1)
+def _recognizer(path: str, _sha256: str) -> Recognizer:
+    return Recognizer.load(path)
+
+
+def _hash(path: Path) -> str:
+    found = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _score(plan: Plan, job: Job, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tables of a recording, and what its entry says of it."""
+    recognizer = _recognizer(plan.recognizer, plan.recognizer_sha256)
+    whole = pieces(path)
+    names = [channel.name for channel in whole.sketch.channels]
+    axes = gravity_axes(names)
+    rate = whole.sketch.rate
+    gait, still = (Gait(rate, axes), Stillness(rate, axes)) if axes else (None, None)
+    watchers = [watcher for watcher in (gait, still) if watcher is not None]
+    found = decide_pieces(recognizer, whole, context=plan.context, watchers=watchers)
+    calendar = days(
+        found.timeline,
+        zone=plan.zone,
+        nonwear=still.nonwear() if still else (),
+        rhythm=(gait.seconds, gait.cadence) if gait else None,
+    )
+    tables = {
+        "windows": _windows(job, found, recognizer.activities),
+        "bouts": _bouts(job, found),
+        "days": _days(job, calendar),
+    }
+    facts = {
+        "status": "done",
+        "reason": "",
+        "seconds": round(whole.duration, 3),
+        "windows": len(found.seconds),
+        "gaps": len(whole.gaps),
+    }
+    return tables, facts
+
+
+def _windows(job: Job, found: Decisions, activities: tuple[str, ...]) -> Any:
+    import polars as pl
+
+    best = found.probabilities.argmax(axis=1)
+    columns: dict[str, Any] = {
+        "recording": [job.name] * len(best),
+        "start": found.seconds,
+        "end": found.seconds + found.length,
+        "activity": np.array(activities)[best],
+    }
+    columns |= {f"p {name}": found.probabilities[:, k] for k, name in enumerate(activities)}
+    columns["p unknown"] = found.unknown if found.unknown is not None else np.zeros(len(best))
+    return pl.DataFrame(columns).with_columns(pl.col("^p .*$").cast(pl.Float32))
+
+
+def _bouts(job: Job, found: Decisions) -> Any:
+    import polars as pl
+
+    rows = [{"recording": job.name, **row} for row in found.timeline.rows()]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _days(job: Job, calendar: tuple[Day, ...]) -> Any:
+    import polars as pl
+
+    rows = [
+        {
+            "recording": job.name,
+            "day": k,
+            "date": day.date,
+            "activity": name,
+            "minutes": minutes,
+            "bouts": day.bouts.get(name, 0),
+            "longest": day.longest.get(name, 0.0),
+            "steps": day.steps,
+        }
+        for k, day in enumerate(calendar)
+        for name, minutes in day.minutes.items()
+    ]
+    schema = {"date": pl.Date, "steps": pl.Int64, "minutes": pl.Float64, "longest": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None)

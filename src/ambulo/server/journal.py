@@ -1,0 +1,87 @@
+"""What phones recorded, in a file a session that only grows: acknowledged means on the disk.
+
+Each line is a checksum and one chunk as JSON. A line that a kill cut short was never acknowledged;
+it is cut off when the file is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class Journal:
+    """The chunks of one recording session, by number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.numbers: set[int] = set()
+        self.person: str | None = None
+        self.last = False
+        end = 0
+        for position, chunk in _lines(path):
+            self._know(chunk)
+            end = position
+        if path.exists() and path.stat().st_size > end:
+            os.truncate(path, end)
+
+    def append(self, chunk: dict[str, Any]) -> bool:
+        """Keep a chunk; False if it is there already. It is on the disk when this returns."""
+        if chunk["number"] in self.numbers:
+            return False
+        text = json.dumps(chunk, separators=(",", ":")).encode()
+        new = not self.path.exists()
+        before = 0 if new else self.path.stat().st_size
+        try:
+            with self.path.open("ab") as file:
+                file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:  # a full disk: leave no half line before the next
+            if self.path.exists():
+                os.truncate(self.path, before)
+            raise
+        if new:
+            _sync_folder(self.path.parent)
+        self._know(chunk)
+        return True
+
+    @property
+    def complete(self) -> bool:
+        """Whether the chunk marked `last` is there and none before it is missing."""
+        return self.last and len(self.numbers) == max(self.numbers) + 1
+
+    def _know(self, chunk: dict[str, Any]) -> None:
+        self.numbers.add(chunk["number"])
+        self.person = chunk["person"]
+        self.last |= bool(chunk["last"])
+
+    def chunks(self) -> list[dict[str, Any]]:
+        """All chunks in the order of their numbers."""
+        return sorted((chunk for _, chunk in _lines(self.path)), key=lambda c: c["number"])
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Chunks, each with the position of its end, up to the first that is not whole."""
+    if not path.exists():
+        return
+    end = 0
+    with path.open("rb") as file:
+        for line in file:
+            end += len(line)
+            checksum, _, text = line.rstrip(b"\n").partition(b" ")
+            if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
+                return
+            yield end, json.loads(text)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

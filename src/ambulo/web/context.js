@@ -1,0 +1,116 @@
+// Decisions in view of the windows before: what ambulo/context/causal.py and reference.py do,
+// without waiting for later windows.
+
+const DOUBT = 0.01;
+const STEADY = 3;
+const EDGES = [5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 180];
+const SMALL = 1e-6;
+
+const sum = (row) => row.reduce((a, b) => a + b, 0);
+const norm = (v) => Math.hypot(...v);
+
+function degrees(a, b) {
+  const cosine = sum(a.map((x, k) => x * b[k])) / Math.max(norm(a) * norm(b), SMALL);
+  return (Math.acos(Math.min(Math.max(cosine, -1), 1)) * 180) / Math.PI;
+}
+
+/** The direction of gravity in the sensor's frame while the wearer walks. */
+class Upright {
+  constructor(reference, step) {
+    Object.assign(this, { reference, step, total: [0, 0, 0], run: [] });
+  }
+
+  push(gravity, walking) {
+    if (walking) {
+      this.run.push(gravity.map((x) => x / Math.max(norm(gravity), SMALL)));
+      if (this.run.length >= STEADY) this.learn();
+    } else this.run = [];
+    const size = norm(this.total);
+    return size ? this.total.map((x) => x / size) : null;
+  }
+
+  learn() {
+    this.run = this.run.slice(-STEADY);
+    const newest = [0, 1, 2].map((k) => sum(this.run.map((v) => v[k])));
+    if (!norm(this.total) || degrees(newest, this.total) > this.reference.turned) {
+      this.total = newest; // the first walk, or the sensor slipped
+    } else {
+      const kept = Math.exp(-this.step / this.reference.memory);
+      this.total = this.total.map((x, k) => x * kept + this.run.at(-1)[k]);
+    }
+  }
+}
+
+/** The forward filter over windows that follow each other. */
+export class Causal {
+  constructor(context) {
+    const leave = context.seconds.map((s) => 1 - Math.exp(-context.step / s));
+    this.change = context.follows.map((row, i) =>
+      row.map((p, j) => leave[i] * p + (i === j ? 1 - leave[i] : 0)));
+    this.upright = context.reference && new Upright(context.reference, context.step);
+    Object.assign(this, { context, now: null, seconds: null });
+  }
+
+  /** The signal broke: any activity is as likely as another. */
+  finish() {
+    this.now = this.seconds = null;
+  }
+
+  /** Probabilities of the window that starts at `seconds`, of its own and its mean acceleration. */
+  push(own, seconds, gravity) {
+    const { step, weight, prior } = this.context;
+    const gap = seconds - this.seconds;
+    if (this.seconds !== null && (gap > 1.5 * step || gap < 0)) this.finish();
+    this.seconds = seconds;
+    const sound = this.dealt(own.map((p) => (1 - DOUBT) * p + DOUBT / own.length), gravity);
+    const logs = sound.map((p, k) => weight * Math.log(p / prior[k]));
+    const most = Math.max(...logs);
+    const before = this.now
+      ? own.map((_, j) => sum(this.now.map((p, i) => p * this.change[i][j])))
+      : own.map(() => 1 / own.length);
+    const now = before.map((p, k) => p * Math.exp(logs[k] - most));
+    this.now = now.map((p) => p / sum(now));
+    return this.now;
+  }
+
+  /** The share of still activities, dealt out by the angle of gravity against the wearer's own. */
+  dealt(sound, gravity) {
+    const { reference, activities } = this.context;
+    if (!this.upright || !gravity) return sound;
+    const at = (names) => names.map((name) => activities.indexOf(name));
+    const walking = sum(at(reference.gaits).map((k) => sound[k])) >= reference.sure;
+    const up = this.upright.push(gravity, walking);
+    if (up === null) return sound;
+    const angle = degrees(gravity, up);
+    const found = EDGES.findIndex((edge) => angle <= edge);
+    const place = found < 0 ? EDGES.length - 1 : found;
+    const still = at(reference.still);
+    const out = [...sound];
+    for (const k of still) out[k] *= Math.exp(reference.weight * reference.angles[k][place]);
+    const share = sum(still.map((k) => sound[k])) / sum(still.map((k) => out[k]));
+    for (const k of still) out[k] *= share;
+    return out;
+  }
+}
+
+const SHARPNESS = 4;
+
+/** Whether the wearer does something that was never learnt: what ambulo/context/unknown.py does. */
+export class Unknown {
+  constructor({ above, seconds, weight }, step) {
+    const follows = [[0, 1], [1, 0]];
+    this.above = above;
+    this.causal = new Causal({ step, seconds, weight, follows, prior: [0.5, 0.5], reference: null });
+  }
+
+  finish() {
+    this.causal.finish();
+  }
+
+  /** The probability of the unknown in the window that starts at `seconds`. */
+  push(novelty, seconds) {
+    const x = Math.max(-30, Math.min(30, SHARPNESS * (novelty - this.above)));
+    const odd = 1 / (1 + Math.exp(-x));
+    return this.causal.push([1 - odd, odd], seconds, null)[1];
+  }
+}

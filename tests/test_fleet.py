@@ -1,0 +1,197 @@
+"""Many recordings: nothing lost, nothing done twice, the same whatever went wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from ambulo import Recognizer, load_dataset, read, train
+from ambulo.cli import app
+from ambulo.datasets.synthetic import make
+from ambulo.errors import FleetError
+from ambulo.fleet import score
+from ambulo.fleet.jobs import Job, jobs
+from ambulo.fleet.lake import TABLES, Lake
+from ambulo.fleet.summary import summarize
+from ambulo.readers.table import write
+
+
+@pytest.fixture(scope="module")
+def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=1.5)))
+    trained = train("features", dataset.windows(keep="all"), progress=False)
+    return trained.save(tmp_path_factory.mktemp("r") / "r.ambulo")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Six recordings of three people, as CSV and Parquet."""
+    folder = tmp_path / "study"
+    for k in range(6):
+        person = folder / f"p{k % 3}"
+        person.mkdir(parents=True, exist_ok=True)
+        ending = "csv" if k % 2 else "parquet"
+        write(make(people=1, minutes=0.4, seed=k)[0], person / f"day{k}.{ending}", labels=False)
+    return folder
+
+
+def tables(lake: Path) -> dict[str, pl.DataFrame]:
+    """All rows of a lake in one order."""
+    out = {}
+    for table in TABLES:
+        files = sorted((lake / table).rglob("*.parquet"))
+        assert not [f for f in files if f.name.startswith(".")]
+        frame = pl.concat([pl.read_parquet(f, hive_partitioning=True) for f in files])
+        out[table] = frame.sort(frame.columns)
+    return out
+
+
+def same(a: Path, b: Path) -> bool:
+    one, other = tables(a), tables(b)
+    return all(one[table].equals(other[table]) for table in TABLES)
+
+
+def test_a_lake_holds_what_predict_says(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    done = score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
+    assert (done.done, done.before, done.quarantined) == (6, 0, {})
+    bouts = tables(tmp_path / "lake")["bouts"].filter(pl.col("recording") == "p1/day1.csv")
+    expected = Recognizer.load(recognizer).predict(read(study / "p1" / "day1.csv"))
+    assert bouts["activity"].to_list() == [bout.activity for bout in expected]
+    assert bouts["start"].to_list() == pytest.approx([bout.start for bout in expected])
+    assert set(bouts["person"]) == {"p1"}
+    days = tables(tmp_path / "lake")["days"]
+    assert days["minutes"].sum() == pytest.approx(6 * 0.4, abs=0.05)
+
+
+def test_a_second_run_does_only_what_is_new_or_changed(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    score(str(study), str(lake), recognizer, workers=1)
+    before = {p: p.stat().st_mtime_ns for p in lake.rglob("*.parquet")}
+    assert score(str(study), str(lake), recognizer, workers=1).before == 6
+    write(make(people=1, minutes=0.5, seed=50)[0], study / "p0" / "new.csv", labels=False)
+    write(make(people=1, minutes=0.5, seed=51)[0], study / "p0" / "day0.parquet", labels=False)
+    again = score(str(study), str(lake), recognizer, workers=1)
+    assert (again.done, again.before) == (2, 5)
+    kept = [p for p, at in before.items() if p.stat().st_mtime_ns == at]
+    assert len(kept) == 3 * 5
+    fresh = tmp_path / "fresh"
+    score(str(study), str(fresh), recognizer, workers=1)
+    assert same(lake, fresh)
+
+
+def test_bad_files_are_quarantined_with_reasons_and_tried_again(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    lake, bad = tmp_path / "lake", study / "p2" / "day2.parquet"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2])
+    (study / "p2" / "notes.csv").write_text("dear diary\n")
+    done = score(str(study), str(lake), recognizer, workers=2)
+    assert done.done == 5 and set(done.quarantined) == {"p2/day2.parquet", "p2/notes.csv"}
+    manifest = pl.read_parquet(lake / "manifest.parquet")
+    reasons = manifest.filter(pl.col("status") == "quarantined")["reason"].to_list()
+    assert all(reasons) and len(reasons) == 2
+    bad.write_bytes(whole)
+    (study / "p2" / "notes.csv").unlink()
+    assert score(str(study), str(lake), recognizer, workers=1).done == 1
+    fresh = tmp_path / "fresh"
+    score(str(study), str(fresh), recognizer, workers=1)
+    assert same(lake, fresh)
+
+
+@pytest.mark.parametrize("after", [0.3, 2.5])
+def test_a_killed_run_is_finished_by_the_next_one(
+    study: Path, recognizer: Path, tmp_path: Path, after: float
+) -> None:
+    lake, fresh = tmp_path / "lake", tmp_path / "fresh"
+    command = ["score", str(study), str(lake), "--recognizer", str(recognizer), "--workers", "1"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "ambulo", *command], start_new_session=True, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not (lake / "manifest").exists() and time.monotonic() < deadline and after > 1:
+        time.sleep(0.01)
+    time.sleep(0.0 if after > 1 else after)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    (lake / "bouts").mkdir(parents=True, exist_ok=True)
+    (lake / "bouts" / ".x-1.parquet.half").write_text("what a kill left")
+    score(str(study), str(lake), recognizer, workers=1)
+    score(str(study), str(fresh), recognizer, workers=1)
+    assert same(lake, fresh) and not list(lake.rglob(".*"))
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    study: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ambulo.fleet import task
+
+    stamps = iter(["a", "b", "c", "c"])
+    monkeypatch.setattr(Job, "current", lambda self: next(stamps))
+    plan = task.Plan(str(recognizer), "", str(tmp_path / "lake"), "offline", None)
+    entry = task.work(plan, jobs(str(study))[0])
+    assert (entry["status"], entry["stamp"]) == ("done", "c")
+    stamps = iter("abcd")
+    entry = task.work(plan, jobs(str(study))[1])
+    assert entry["status"] == "quarantined" and entry["reason"] == task.CHANGED
+
+
+def test_manifests_globs_and_addresses_name_recordings(study: Path, recognizer: Path) -> None:
+    assert len(jobs(str(study / "*" / "*.csv"))) == 3
+    (study / "list.csv").write_text("file,person\np0/day0.parquet,anna\np9/none.csv,ben\n")
+    listed = jobs(str(study / "list.csv"))
+    assert [job.person for job in listed] == ["anna", "ben"] and listed[1].stamp == "absent"
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    for path in study.rglob("day*"):
+        store.pipe(f"/bucket/{path.relative_to(study).as_posix()}", path.read_bytes())
+    far = jobs("memory://bucket")
+    assert [job.name for job in far] == [job.name for job in jobs(str(study)) if "day" in job.name]
+    store.rm("/bucket", recursive=True)
+
+
+def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    from ambulo.fleet import task
+
+    plan = task.Plan(str(recognizer), "x", "memory://lake", "offline", None)
+    job = jobs(str(study))[0]
+    assert task.work(plan, job)["status"] == "done"
+    lake = Lake("memory://lake")
+    assert plan.has(lake.entries()[job.key], job)
+    store = fsspec.filesystem("memory")
+    assert store.exists(f"/lake/{lake.place('bouts', job)}")
+    store.rm("/lake", recursive=True)
+
+
+def test_sums_are_over_people(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
+    found = summarize(tmp_path / "lake")
+    assert found.recordings == 6 and found.people["person"].n_unique() == 3
+    assert found.hours == pytest.approx(6 * 0.4 / 60, abs=0.01)
+    done = CliRunner().invoke(app, ["summarize", str(tmp_path / "lake"), "--json"])
+    assert done.exit_code == 0 and json.loads(done.stdout)["recordings"] == 6
+
+
+def test_mistakes_are_explained(recognizer: Path, tmp_path: Path, study: Path) -> None:
+    with pytest.raises(FleetError, match="holds no recording"):
+        score(str(tmp_path / "none"), str(tmp_path / "lake"), recognizer)
+    with pytest.raises(FleetError, match="local, ray"):
+        score(str(study), str(tmp_path / "lake"), recognizer, engine="dask")
+    with pytest.raises(FleetError, match="is a file"):
+        score(str(study), str(recognizer), recognizer)
+    with pytest.raises(FleetError, match="no lake"):
+        summarize(tmp_path)
+    assert not (tmp_path / "lake").exists()

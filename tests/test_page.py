@@ -1,0 +1,264 @@
+"""The page in Chromium: decides as Python does, collects, works offline, says what is wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from browser import CHROMIUM, FEED, RUNTIME, Page, chromium
+from serving import TOKEN, served
+
+from ambulo import MODELS, Recognizer, Recording, load_dataset, train
+from ambulo.datasets.synthetic import make
+from ambulo.models import model_class
+from ambulo.models.scaling import Scaled
+from ambulo.recognizer import softmax
+from ambulo.stream import Stream
+from ambulo.windows import Windows
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/install-debian-packages"),
+    pytest.mark.skipif(
+        not RUNTIME.is_file(), reason="needs ONNX Runtime: scripts/install-browser-runtime"
+    ),
+]
+TWO = ("walking", "laying")
+WHERE = {"walking": 0, "laying": 1}
+
+
+@pytest.fixture
+def recognizer(waist: Recognizer, tmp_path: Path) -> Path:
+    return waist.save(tmp_path / "waist.ambulo")
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    with chromium(tmp_path / "profile") as page:
+        page.before(FEED)
+        yield page
+
+
+def signal(seconds: float, rate: float = 60.0, seed: int = 9) -> np.ndarray:
+    (recording,) = make(people=1, minutes=seconds / 60, rate=rate, seed=seed)
+    return np.column_stack([recording.time, recording.values])
+
+
+def press(page: Page, name: str) -> None:
+    page.run(f"document.getElementById('{name}').click()")
+
+
+def text(page: Page, name: str) -> str:
+    return str(page.run(f"document.getElementById('{name}').textContent"))
+
+
+def recognise(page: Page, rows: np.ndarray) -> None:
+    """A whole session of the page on these rows."""
+    press(page, "start")
+    page.until("document.getElementById('start').textContent === 'Stop'")
+    page.run(f"feed({json.dumps(rows.tolist())}, 0)")
+    press(page, "start")
+    page.until("document.getElementById('start').textContent !== 'Stop'")
+
+
+def decided(recognizer: Path, rows: np.ndarray) -> np.ndarray:
+    stream = Stream(Recognizer.load(recognizer))
+    decisions = stream.push(rows[:, 0], rows[:, 1:]) + stream.finish()
+    return np.array([d.probabilities for d in decisions])
+
+
+def test_it_decides_as_python_does_and_offline_too(recognizer: Path, page: Page) -> None:
+    rows = signal(45)
+    expected = decided(recognizer, rows)
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        assert TOKEN not in page.run("location.href")
+        assert text(page, "status") == "On this phone"
+        recognise(page, rows)
+        got = page.run("decisions")
+        assert np.abs(np.array([d["probabilities"] for d in got]) - expected).max() < 1e-3
+        # iOS gives acceleration with the opposite sign: it is measured against the orientation.
+        flipped = rows * [1, -1, -1, -1, 1, 1, 1]
+        page.run(
+            "decisions.length = 0; dispatchEvent(new DeviceOrientationEvent("
+            "'deviceorientation', { alpha: 0, beta: 0, gamma: -90 }))"
+        )
+        page.run(
+            "window.tell = () => dispatchEvent(new DeviceOrientationEvent("
+            "'deviceorientation', { alpha: 0, beta: 0, gamma: -90 })); setInterval(tell, 1)"
+        )
+        page.run("addEventListener('devicemotion', tell, true)")
+        recognise(page, flipped)
+        got = page.run("decisions")
+        assert np.abs(np.array([d["probabilities"] for d in got]) - expected).max() < 1e-3
+        page.until("navigator.serviceWorker.controller !== null")
+        page.open(f"{url}/")  # now through the worker, which keeps copies
+        page.until("window.isReady")
+    page.complaints.clear()
+    page.open(f"{url}/")
+    page.until("window.isReady")
+    recognise(page, rows)
+    got = page.run("decisions")
+    assert np.abs(np.array([d["probabilities"] for d in got]) - expected).max() < 1e-3
+    assert [c for c in page.complaints if "ERR_CONNECTION_REFUSED" not in c] == []
+
+
+def browsers_logits(page: Page, graph: bytes, values: np.ndarray) -> np.ndarray:
+    """What the page's runtime makes of windows, one by one."""
+    packed = base64.b64encode(values.astype("<f4").tobytes()).decode()
+    got = page.run(f"""(async () => {{
+      const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      const {{ load }} = await import("./network.js");
+      const run = await load(bytes("{base64.b64encode(graph).decode()}"), {list(values.shape[1:])});
+      const windows = new Float32Array(bytes("{packed}").buffer);
+      const out = [], size = {values[0].size};
+      for (let k = 0; k < windows.length; k += size) {{
+        out.push([...(await run(windows.slice(k, k + size))).logits]);
+      }}
+      return out;
+    }})()""")
+    return np.array(got)
+
+
+def test_every_model_gives_the_same_in_the_browser(
+    recognizer: Path, page: Page, synthetic: Windows
+) -> None:
+    assert_same_in_browser(recognizer, page, synthetic[::20])
+
+
+@pytest.mark.real
+def test_every_model_gives_the_same_on_real_windows(recognizer: Path, page: Page) -> None:
+    windows = load_dataset("hapt").windows(keep="all")
+    assert_same_in_browser(recognizer, page, windows[:: len(windows) // 500][:500])
+
+
+def assert_same_in_browser(recognizer: Path, page: Page, windows: Windows) -> None:
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        for name in MODELS:
+            torch.manual_seed(0)
+            network = Scaled(model_class(name)(6, windows.length, 6), 6).eval()
+            model = Recognizer.from_network(network, windows, name=name, sizes={})
+            expected = model.probabilities(windows.values)
+            got = softmax(browsers_logits(page, model.graph, windows.values))
+            assert np.abs(got - expected).max() < 1e-3, name
+            assert (got.argmax(1) == expected.argmax(1)).all(), name
+
+
+@pytest.mark.real
+def test_a_whole_real_recording_is_decided_as_python_does(recognizer: Path, page: Page) -> None:
+    recording = load_dataset("hapt").recordings[0]
+    rows = np.column_stack([recording.time, recording.values]).astype(float)
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        recognise(page, rows)
+        got = np.array([d["probabilities"] for d in page.run("decisions")])
+    expected = decided(recognizer, rows)
+    assert got.shape == expected.shape and len(got) > 500
+    assert np.abs(got - expected).max() < 1e-3
+    assert (got.argmax(1) == expected.argmax(1)).all()
+
+
+def test_the_server_decides_where_the_phone_is_to_leave_it(recognizer: Path, page: Page) -> None:
+    rows = signal(30)
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        page.run("document.getElementById('remote').checked = true")
+        recognise(page, rows)
+        got = page.until("decisions.length > 5 && decisions")
+    expected = decided(recognizer, rows)
+    assert np.abs(np.array([d["probabilities"] for d in got]) - expected).max() < 1e-4
+
+
+def test_a_refusal_says_what_to_do(recognizer: Path, page: Page, tmp_path: Path) -> None:
+    page.before("DeviceMotionEvent.requestPermission = async () => 'denied'")
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        press(page, "start")
+        page.until("!document.getElementById('trouble').hidden")
+        assert text(page, "trouble-title") == "Not allowed"
+        assert "Settings" in text(page, "trouble-text")
+        page.open(f"{url}/?again#token=another-token-that-is-wrong")
+        page.until("document.getElementById('trouble-title').textContent === 'Not paired'")
+
+
+def bout(activity: str, seed: int, seconds: int = 40) -> Recording:
+    """Only this activity, of a made-up person."""
+    (recording,) = make(people=1, minutes=8.0, seed=seed)
+    inside = np.concatenate(
+        [
+            np.arange(round(i.start * 50), round(i.end * 50))
+            for i in recording.intervals
+            if i.activity == activity
+        ]
+    )
+    return replace(recording, values=recording.values[inside][: 50 * seconds], intervals=())
+
+
+def collect(page: Page, seed: int) -> None:
+    """Record both activities, each under its button, in the page's own time."""
+    page.run("document.getElementById('countdown').value = '0'")
+    page.run(f"document.getElementById('names').value = {json.dumps(chr(10).join(TWO))}")
+    page.run("document.getElementById('who').requestSubmit()")
+    page.until("!document.getElementById('recording').hidden")
+    page.run("document.addEventListener('collected', () => { window.collected = true; })")
+    for activity in TWO:
+        values = bout(activity, seed).values.astype(float)
+        rows = np.column_stack([np.arange(len(values)) / 50, values]).tolist()
+        # The clock of the page is set forward as if the signal had taken its time.
+        page.run(f"""(async () => {{
+          const choices = document.getElementById("choices").children;
+          choices[{WHERE[activity]}].click();
+          const from = performance.timeOrigin + performance.now() + 20;
+          await feed({json.dumps(rows)}, from);
+          window.skipped += {len(rows) * 20 + 100};
+          choices[{WHERE[activity]}].click();
+        }})()""")
+    press(page, "finish")
+    page.until("window.collected")
+
+
+CLOCK = """
+window.skipped = 0;
+const clock = performance.now.bind(performance);
+performance.now = () => clock() + window.skipped;
+"""
+
+
+def test_collect_train_recognise(page: Page, tmp_path: Path) -> None:
+    page.before(CLOCK)
+    folder = tmp_path / "recordings"
+    with served(collect=folder) as url:
+        for seed, person in enumerate(("p1", "p2", "p3")):
+            page.open(f"{url}/?{person}#token={TOKEN}")
+            page.until("window.isReady")
+            page.run(f"document.getElementById('person').value = '{person}'")
+            collect(page, seed)
+        page.until("document.getElementById('kept').textContent === 'All is on the server.'")
+    assert page.complaints == []
+    dataset = load_dataset(str(folder))
+    assert dataset.people == ["p1", "p2", "p3"] and dataset.info.rate == 50.0
+    assert dataset.info.placements == ("waist",)
+    for recording in dataset.recordings:
+        assert [i.activity for i in recording.intervals] == list(TWO)
+        seconds = [i.end - i.start for i in recording.intervals]
+        assert seconds == pytest.approx([40, 40], abs=1)
+    model = train("features", dataset.windows()).save(tmp_path / "two.ambulo")
+    with served(recognizer=model) as url:
+        for activity in TWO:
+            page.open(f"{url}/?{activity}#token={TOKEN}")
+            page.until("window.isReady")
+            values = bout(activity, 77, 15).values.astype(float)
+            recognise(page, np.column_stack([np.arange(len(values)) / 50, values]))
+            found = [d["activity"] for d in page.run("decisions")]
+            assert found.count(activity) / len(found) > 0.8, found

@@ -1,0 +1,326 @@
+"""The server: who may ask, what it answers, and that nothing a client sends upsets it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+import socket
+import ssl
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from serving import TOKEN, served
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from ambulo import Recognizer, read
+from ambulo.cli import main
+from ambulo.datasets.synthetic import make
+from ambulo.readers.table import write
+from ambulo.server import new_token, qr_code
+from ambulo.server.certificate import certificate
+from ambulo.stream import Stream
+
+SHOWN = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serving")
+
+
+@pytest.fixture(scope="module")
+def url(waist: Recognizer, folder: Path) -> Iterator[str]:
+    path = waist.save(folder / "waist.ambulo")
+    with served(recognizer=path, upload=1 << 20, rate=1e6, slowest=1.0) as url:
+        yield url
+
+
+def live(url: str, **options: Any) -> Any:
+    options = {"additional_headers": SHOWN, **options}
+    return connect(f"{url.replace('http', 'ws')}/live", **options)
+
+
+def signal(seconds: float = 30.0, seed: int = 5) -> np.ndarray:
+    (recording,) = make(people=1, minutes=seconds / 60, seed=seed)
+    return np.column_stack([recording.time, recording.values.astype(float)])
+
+
+def hear(connection: Any) -> list[dict[str, Any]]:
+    """Everything until the server closes, which it does after `end`."""
+    messages = []
+    try:
+        while True:
+            messages.append(json.loads(connection.recv(timeout=20)))
+    except ConnectionClosed:
+        return messages
+
+
+def healthy(url: str) -> bool:
+    return bool(httpx.get(f"{url}/health", timeout=20).json() == {"status": "ok"})
+
+
+def test_the_page_is_open_and_the_rest_needs_the_token(url: str) -> None:
+    page = httpx.get(url)
+    assert page.status_code == 200 and "Ambulo" in page.text
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    for path in ("/recognizer.json", "/network.onnx", "/metrics", "/openapi.json", "/nothing"):
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
+            assert httpx.get(url + path, headers=headers).status_code == 401, path
+    head = httpx.get(f"{url}/recognizer.json", headers=SHOWN).json()["recognizer"]
+    assert head["activities"][0] == "walking" and head["context"]
+    assert httpx.get(f"{url}/network.onnx", headers=SHOWN).content[:1] == b"\x08"
+    assert httpx.post(f"{url}/collect/x", headers=SHOWN, json={}).status_code in (404, 422)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../pyproject.toml",
+        "/%2e%2e/app.py",
+        "//etc/passwd",
+        "/..%2f..%2fserver/app.py",
+        "/vendor/../../server/app.py",
+    ],
+)
+def test_no_path_leads_out_of_the_page(url: str, path: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as raw:
+        lines = (
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n"
+        )
+        raw.sendall(lines.encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split()[1] in (b"404", b"405"), answer[:200]
+
+
+def test_another_sites_page_may_not_ask(url: str, waist: Recognizer, tmp_path: Path) -> None:
+    own = httpx.get(f"{url}/recognizer.json", headers={**SHOWN, "Origin": url})
+    assert own.status_code == 200
+    for origin in ("https://evil.example", "null", url.replace("http", "https")):
+        headers = {**SHOWN, "Origin": origin}
+        assert httpx.get(f"{url}/recognizer.json", headers=headers).status_code == 403
+        with pytest.raises(InvalidStatus):
+            live(url, additional_headers=headers).__enter__()
+    path = waist.save(tmp_path / "r.ambulo")
+    with served(recognizer=path, origins=("https://friend.example",)) as other:
+        headers = {**SHOWN, "Origin": "https://friend.example"}
+        assert httpx.get(f"{other}/recognizer.json", headers=headers).status_code == 200
+
+
+def test_a_recording_becomes_the_timeline_that_python_makes(
+    url: str, waist: Recognizer, tmp_path: Path
+) -> None:
+    (recording,) = make(people=1, minutes=1.0, seed=5)
+    path = write(recording, tmp_path / "monday.csv")
+    answer = httpx.post(
+        f"{url}/predict?name=monday.csv", headers=SHOWN, content=path.read_bytes(), timeout=60
+    )
+    assert answer.status_code == 200, answer.text
+    expected = waist.predict(read(path)).rows()
+    assert [row["activity"] for row in answer.json()] == [row["activity"] for row in expected]
+    assert answer.json()[0]["confidence"] == pytest.approx(expected[0]["confidence"], abs=1e-4)
+
+
+def bomb(kind: str) -> bytes:
+    """A small file that would unpack to 300 MB, more than the test's server has memory for."""
+    zeros = b"0.0,1,2,3\n" * 30_000_000
+    out = io.BytesIO()
+    if kind == "gz":
+        return gzip.compress(zeros)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", zeros)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.zip", "../../x.csv", "x.cwa", "x.parquet", "", "\0"])
+def test_what_is_no_recording_is_refused_with_a_reason(url: str, name: str) -> None:
+    content = random.Random(name).randbytes(5000)
+    answer = httpx.post(
+        f"{url}/predict", params={"name": name}, headers=SHOWN, content=content, timeout=60
+    )
+    assert answer.status_code == 422 and len(answer.json()["detail"]) > 20
+    assert "/tmp" not in answer.json()["detail"] and healthy(url)
+
+
+def test_a_bomb_goes_off_in_a_process_of_its_own(waist: Recognizer, tmp_path: Path) -> None:
+    path = waist.save(tmp_path / "r.ambulo")
+    with served(recognizer=path, memory=1 << 30) as url:
+        answer = httpx.post(
+            f"{url}/predict?name=a.zip", headers=SHOWN, content=bomb("zip"), timeout=100
+        )
+        assert answer.status_code == 422 and healthy(url)
+
+
+def test_too_large_too_slow_and_too_often(url: str, waist: Recognizer, tmp_path: Path) -> None:
+    large = httpx.post(f"{url}/predict", headers=SHOWN, content=bytes(2 << 20))
+    assert large.status_code == 413
+    chunked = httpx.post(
+        f"{url}/predict", headers=SHOWN, content=(bytes(1 << 18) for _ in range(9))
+    )
+    assert chunked.status_code == 413
+
+    def slowly() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"time"
+            time.sleep(0.5)
+
+    begin = time.monotonic()
+    try:  # a client that goes on sending may not get to read the answer
+        assert httpx.post(f"{url}/predict", headers=SHOWN, content=slowly()).status_code == 408
+    except httpx.TransportError:
+        pass
+    assert time.monotonic() - begin < 10
+    path = waist.save(tmp_path / "r.ambulo")
+    with served(recognizer=path, rate=1.0) as other:
+        codes = [httpx.get(f"{other}/health").status_code for _ in range(20)]
+    assert 429 in codes and codes[0] == 200
+
+
+def test_the_server_decides_as_the_stream_does(url: str, waist: Recognizer) -> None:
+    rows = signal()
+    stream = Stream(waist)
+    expected = stream.push(rows[:, 0], rows[:, 1:]) + stream.finish()
+    with live(url, subprotocols=["ambulo", f"token.{TOKEN}"], additional_headers={}) as connection:
+        assert connection.subprotocol == "ambulo"
+        for k in range(0, len(rows), 17):
+            connection.send(rows[k : k + 17].astype("<f8").tobytes())
+        connection.send('{"end":true}')
+        messages = hear(connection)
+    assert messages[0]["channels"] == list(stream.channels)
+    assert messages[-1]["taken"] == len(rows)
+    got = [d for message in messages for d in message.get("decisions", ())]
+    assert [d["activity"] for d in got] == [d.activity for d in expected]
+    assert [d["start"] for d in got] == pytest.approx([d.start for d in expected])
+    probabilities = np.array([d["probabilities"] for d in got])
+    assert np.abs(probabilities - [d.probabilities for d in expected]).max() < 1e-4
+
+
+def test_sessions_go_through_the_network_together_and_stay_apart(
+    url: str, waist: Recognizer
+) -> None:
+    """Twenty phones, one of which sends ten times as much at once: each gets its own decisions."""
+    signals = [signal(15 if k else 150, seed=k) for k in range(20)]
+    connections = [live(url) for _ in signals]
+    opened = [connection.__enter__() for connection in connections]
+    for connection, rows in zip(opened, signals, strict=True):
+        for part in np.array_split(rows, max(len(rows) // 3000, 1)):
+            connection.send(part.astype("<f8").tobytes())
+    for connection in opened:
+        connection.send('{"end":true}')
+    for connection, rows in zip(opened, signals, strict=True):
+        messages = hear(connection)
+        stream = Stream(waist)
+        expected = stream.push(rows[:, 0], rows[:, 1:]) + stream.finish()
+        got = [d["activity"] for m in messages for d in m.get("decisions", ())]
+        assert messages[-1]["taken"] == len(rows)
+        assert got == [d.activity for d in expected]
+    for connection in connections:
+        connection.__exit__(None, None, None)
+    counts = dict(
+        line.rsplit(" ", 1)
+        for line in httpx.get(f"{url}/metrics", headers=SHOWN).text.splitlines()
+        if not line.startswith("#")
+    )
+    assert int(counts["ambulo_windows_total"]) > int(counts["ambulo_rounds_total"]) > 0
+    assert int(counts["ambulo_decision_seconds_count"]) == int(counts["ambulo_windows_total"])
+    assert counts["ambulo_sessions"] == "0"
+
+
+def test_a_websocket_needs_the_token(url: str) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        with pytest.raises(InvalidStatus) as refused:
+            live(url, additional_headers=headers).__enter__()
+        assert refused.value.response.status_code == 403
+
+
+def test_malformed_messages_are_counted_and_then_refused(url: str, waist: Recognizer) -> None:
+    """Made-up messages of all kinds, 1000 of them over many connections; others are served on."""
+    chance = random.Random(0)
+    good = json.dumps({"time": [0.1, 0.2], "acc_x": [1, 2]})
+    sent = 0
+    while sent < 1000:
+        with live(url) as connection:
+            try:
+                for _ in range(100):
+                    connection.send(malformed(chance, good))
+                    sent += 1
+                hear(connection)
+            except ConnectionClosed:
+                pass
+    assert healthy(url)
+    test_the_server_decides_as_the_stream_does(url, waist)
+
+
+def malformed(chance: random.Random, good: str) -> bytes | str:
+    kind = chance.randrange(5)
+    if kind == 0:
+        return chance.randbytes(chance.randrange(1, 300))
+    if kind == 1:
+        at = chance.randrange(len(good))
+        return good[:at] + chance.choice('[]{}",:nul0e9\\') + good[at + chance.randrange(3) :]
+    if kind == 2:
+        return chance.choice(["", "null", "[]", "{}", "[" * 5000, '"x"', "1e999", '{"time": {}}'])
+    if kind == 3:
+        huge = np.array([[chance.choice([np.nan, np.inf, 1e308, -1e308, 0.0]) for _ in range(7)]])
+        return huge.astype("<f8").tobytes()
+    return json.dumps({"time": [1, 2], **{c: [chance.random()] for c in ("acc_x", "acc_y")}})
+
+
+def test_phones_trust_the_certificate_that_is_made(waist: Recognizer, tmp_path: Path) -> None:
+    path = waist.save(tmp_path / "r.ambulo")
+    made, key = certificate(tmp_path / "tls", ["127.0.0.1", "localhost"])
+    assert key.stat().st_mode & 0o077 == 0
+    before = made.read_bytes()
+    assert certificate(tmp_path / "tls", ["localhost"])[0].read_bytes() == before
+    trusting = ssl.create_default_context(cafile=made)
+    with served(recognizer=path, tls=(made, key), certificate=made) as url:
+        answer = httpx.get(f"{url}/certificate", verify=trusting)
+        assert url.startswith("https") and answer.content == before
+        with live(url, ssl=trusting) as connection:
+            assert "channels" in json.loads(connection.recv(timeout=20))
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url)
+    certificate(tmp_path / "tls", ["192.0.2.7"])
+    assert made.read_bytes() != before
+
+
+def test_the_qr_code_says_where_and_with_which_token() -> None:
+    drawn = qr_code("https://192.0.2.7:8443/#token=x")
+    assert len(drawn.splitlines()) > 10
+    assert len({new_token() for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "nothing to serve"),
+        (["absent.ambulo"], "no such file"),
+        (["--collect", ".", "--token", "short"], "too short"),
+        (["--collect", ".", "--certificate", "a.pem"], "belong together"),
+        (["--collect", ".", "--certificate", "a.pem", "--key", "b.pem"], "a.pem"),
+    ],
+)
+def test_what_cannot_be_served_is_a_clear_error(
+    arguments: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ambulo", "serve", *arguments])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2 and says in capsys.readouterr().err
