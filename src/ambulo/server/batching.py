@@ -56,7 +56,9 @@ class Session:
     def ready(self) -> bool:
         """Whether a round is worth while: a window is due, or the samples are not as expected."""
         wait = self.wanted is not None and self.wanted - AHEAD < self.newest < self.wanted
-        return (self.ended and not self.over) or (len(self.inbox) > 0 and not (wait and 2 * self.waiting < self.limit))
+        return (self.ended and not self.over) or (
+            len(self.inbox) > 0 and not (wait and 2 * self.waiting < self.limit)
+        )
 
     def portion(self) -> tuple[float, list[Array]]:
         """What the next round takes: when the newest of it came, and its rows."""
