@@ -33,7 +33,7 @@ LEVELS: list[set[str]] = [
     {"stream", "exporting"},
     {"piecewise"},
     {"training", "scores"},
-    {"evaluation"},
+    {"evaluation", "sklearn_door"},
     {"reproduction", "comparison", "tuning"},
     {"report"},
     {"cli"},

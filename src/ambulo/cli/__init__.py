@@ -29,6 +29,7 @@ for command in (
     tune.tune,
     recognize.inspect,
     recognize.predict,
+    recognize.report,
     live.stream,
     export.export,
     recognize.describe,
