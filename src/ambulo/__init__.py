@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ambulo.datasets import load_dataset as load_dataset
-    from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.days import Day as Day
     from ambulo.days import days as days
+    from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.evaluation import evaluate as evaluate
     from ambulo.exporting import export as export
     from ambulo.models import MODELS as MODELS

@@ -71,6 +71,8 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ShapeError(f"y has one class, {self.classes_[0]}: give windows of two or more")
         values = self._windows(X)
         self.shape_in_ = values.shape[1:]
+        if values.shape[1] < 2:
+            raise ShapeError("X has windows of 1 sample (n_features = 1): give 2 samples or more")
         people = np.arange(len(values)) if groups is None else np.asarray(groups)
         if people.shape != (len(values),):
             raise ShapeError(f"groups of shape {people.shape} for {len(values)} windows: one each")
@@ -109,7 +111,8 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """The likeliest class of each window `(n,)`."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def _windows(self, X: Array) -> Array:
         """`(n, length, channels)` float32 of an array of two or three dimensions."""
