@@ -64,12 +64,13 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from ambulo.training import train
 
         X, y, groups = _laid_out(X, y, groups)
-        X, y = validate_data(self, X, y, allow_nd=True, dtype="numeric")
+        flat, shape = self._flat(X)
+        X, y = validate_data(self, flat, y, dtype="numeric")
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ShapeError(f"y has one class, {self.classes_[0]}: give windows of two or more")
-        values = self._windows(X)
+        values = self._windows(X, shape)
         self.shape_in_ = values.shape[1:]
         if values.shape[1] < 2:
             raise ShapeError("X has windows of 1 sample (n_features = 1): give 2 samples or more")
@@ -99,12 +100,13 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Calibrated probabilities `(n, classes)`, in the order of `classes_`."""
         check_is_fitted(self)
         X, _, _ = _laid_out(X, None, None)
-        values = self._windows(validate_data(self, X, reset=False, allow_nd=True, dtype="numeric"))
-        if values.shape[1:] != self.shape_in_:
+        flat, shape = self._flat(X)
+        if shape not in (None, self.shape_in_):
             raise ShapeError(
-                f"windows of {values.shape[1]} samples and {values.shape[2]} channels, fitted on "
-                f"{self.shape_in_[0]} and {self.shape_in_[1]}: cut them alike"
+                f"windows of (length, channels) {shape}, fitted on {self.shape_in_}: cut them alike"
             )
+        X = validate_data(self, flat, reset=False, dtype="numeric")
+        values = self._windows(X, self.shape_in_)
         logits = self.recognizer_.logits(values).astype(np.float64) / self.recognizer_.temperature
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=1, keepdims=True))
@@ -114,16 +116,20 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
-    def _windows(self, X: Array) -> Array:
-        """`(n, length, channels)` float32 of an array of two or three dimensions."""
+    def _flat(self, X: Any) -> tuple[Any, tuple[int, int] | None]:
+        """Windows as rows, and their length and channels where these are known."""
+        if not hasattr(X, "ndim") or X.ndim < 3:
+            return X, None
         if X.ndim > 3:
             raise ShapeError(f"X has shape {X.shape}: give (n, length, channels)")
-        if X.ndim == 2:
-            width = len(self.channels) if self.channels else 1
-            if X.shape[1] % width:
-                raise ShapeError(f"rows of {X.shape[1]} values do not divide into {width} channels")
-            X = X.reshape(len(X), -1, width)
-        return np.ascontiguousarray(X, np.float32)
+        return X.reshape(len(X), -1), (int(X.shape[1]), int(X.shape[2]))
+
+    def _windows(self, rows: Array, shape: tuple[int, int] | None) -> Array:
+        """`(n, length, channels)` float32 of rows."""
+        width = len(self.channels) if self.channels else 1
+        if shape is None and rows.shape[1] % width:
+            raise ShapeError(f"rows of {rows.shape[1]} values do not divide into {width} channels")
+        return np.ascontiguousarray(rows.reshape(len(rows), *(shape or (-1, width))), np.float32)
 
     def _names(self, count: int) -> tuple[str, ...]:
         if self.channels is None:

@@ -200,7 +200,7 @@ def _zones(timeline: Timeline, end: float) -> list[tuple[float, float]]:
     start, out = timeline.start, list[tuple[float, float]]()
     if start is None or start.tzinfo is None:
         return out
-    for at in [0.0, *np.arange(0.0, end, 900.0).tolist()]:
+    for at in [*np.arange(0.0, end, 900.0).tolist(), end]:
         offset = wall(start, at).utcoffset()
         ahead = offset.total_seconds() if offset else 0.0
         if not out or out[-1][1] != ahead:
@@ -210,7 +210,7 @@ def _zones(timeline: Timeline, end: float) -> list[tuple[float, float]]:
 
 def _changed(start: Any, before: float, ahead: float) -> float:
     """The full second within the 15 minutes up to `before` from which the clock is `ahead`."""
-    for at in np.arange(before - 900, before + 1):
+    for at in np.arange(np.floor(before - 900), before + 1):
         offset = wall(start, float(at)).utcoffset()
         if offset is not None and offset.total_seconds() == ahead:
             return float(at)

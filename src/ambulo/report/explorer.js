@@ -49,7 +49,6 @@ function draw() {
   ticks(g, x, wide, high, soft, line);
   strip(g, x, wide);
   wave(g, wide, TOP + STRIP + 6, high - FOOT, soft, line, paper);
-  tell();
 }
 function ticks(g, x, wide, high, soft, line) {
   const [a, b] = view, STEPS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800];
@@ -136,7 +135,7 @@ function later() { if (!pending) { pending = true; requestAnimationFrame(draw); 
 function show(a, b) {
   const width = Math.min(Math.max(b - a, LEAST), data.end), middle = (a + b) / 2;
   a = Math.min(Math.max(middle - width / 2, 0), data.end - width);
-  view = [a, a + width]; later();
+  view = [a, a + width]; tell(); later();
 }
 function zoom(factor, at) {
   const [a, b] = view, t = at === undefined ? (a + b) / 2 : at;
@@ -172,5 +171,5 @@ addEventListener("afterprint", () => { printing = false; draw(); });
   signal = new Uint8Array(await new Response(stream).arrayBuffer());
   box.dataset.ready = "yes"; draw();
 })().catch(() => { says.textContent = "This browser is too old to unpack the signal."; });
-draw();
+tell(); draw();
 })();
