@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -20,8 +21,26 @@ FAILS = {
     "check_classifiers_train": "its windows have two samples: no shape in time to learn from",
     "check_methods_subset_invariance": "float32; its windows of three samples lie on thresholds",
 }
-SLOW = {"check_estimators_nan_inf", "check_fit_idempotent", "check_classifiers_classes"}
-"""Run by hand: they pass, and fit often."""
+QUICK = (
+    *(
+        "check_estimator_cloneable",
+        "check_no_attributes_set_in_init",
+        "check_get_params_invariance",
+    ),
+    *(
+        "check_set_params",
+        "check_estimators_unfitted",
+        "check_fit2d_1feature",
+        "check_fit2d_1sample",
+    ),
+    *("check_complex_data", "check_estimators_nan_inf", "check_classifiers_one_label"),
+    *(
+        "check_n_features_in_after_fitting",
+        "check_dict_unchanged",
+        "check_estimators_empty_data_messages",
+    ),
+)
+"""The others fit a dozen times for two minutes: they run where AMBULO_NIGHTLY is set."""
 
 
 @pytest.mark.parametrize(
@@ -31,7 +50,7 @@ SLOW = {"check_estimators_nan_inf", "check_fit_idempotent", "check_classifiers_c
         for pair in estimator_checks_generator(
             AmbuloClassifier(random_state=0), expected_failed_checks=FAILS, mark="skip"
         )
-        if getattr(pair[1], "func", pair[1]).__name__ not in SLOW
+        if os.environ.get("AMBULO_NIGHTLY") or pair[1].func.__name__ in QUICK
     ],
     ids=lambda x: getattr(getattr(x, "func", x), "__name__", ""),
 )
@@ -39,11 +58,16 @@ def test_scikit_learns_own_checks(estimator: AmbuloClassifier, check: object) ->
     check(estimator)  # type: ignore[operator]
 
 
+def quick(**settings: object) -> AmbuloClassifier:
+    options = {"sizes": {"features": 252}, "copies": 1}
+    return AmbuloClassifier("rocket", options=options, random_state=0, **settings)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def fitted(synthetic: Windows) -> AmbuloClassifier:
     known = synthetic.labelled()
     names = np.array(known.activities)[known.labels]
-    classifier = AmbuloClassifier(channels=known.channels, rate=50.0, random_state=0)
+    classifier = quick(channels=known.channels)
     return classifier.fit(known.values, names, groups=known.subjects)
 
 
@@ -66,11 +90,9 @@ def test_arrays_flat_or_in_lists_are_the_same_windows(
 def test_a_list_of_people_is_groups(synthetic: Windows) -> None:
     known = synthetic.labelled()
     parts = [known.of([person]) for person in known.people]
-    listed = AmbuloClassifier(random_state=0).fit(
-        [part.values for part in parts], [part.labels for part in parts]
-    )
+    listed = quick().fit([part.values for part in parts], [part.labels for part in parts])
     people = np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])
-    plain = AmbuloClassifier(random_state=0).fit(
+    plain = quick().fit(
         np.concatenate([p.values for p in parts]), np.concatenate([p.labels for p in parts]), people
     )
     x = known.values[:20]
@@ -90,7 +112,7 @@ def test_its_recognizer_is_saved_and_it_crosses_processes(
 def test_cross_validation_by_people(synthetic: Windows) -> None:
     known = synthetic.labelled()
     scores = cross_val_score(
-        AmbuloClassifier(channels=known.channels, random_state=0), known.values, known.labels,
+        quick(channels=known.channels), known.values, known.labels,
         groups=known.subjects, cv=GroupKFold(2),
     )  # fmt: skip
     assert scores.min() > 0.5
@@ -101,7 +123,7 @@ def test_what_does_not_fit_is_told(fitted: AmbuloClassifier, synthetic: Windows)
     with pytest.raises(NotFittedError):
         clone(fitted).predict(x)
     with pytest.raises(ShapeError, match="cut them alike"):
-        AmbuloClassifier(random_state=0).fit(x, y).predict(x[:, :, :5])
+        quick().fit(x, y).predict(x[:, :, :5])
     with pytest.raises(ShapeError, match="one class"):
         AmbuloClassifier().fit(x, y * 0)
     with pytest.raises(ShapeError, match="one each"):
