@@ -7,6 +7,8 @@ synthetic people at 20 Hz. Each run is a process of its own.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,3 +55,91 @@ def write(path: Path) -> None:
             time = pa.array(first + np.arange(len(block)) * (1000 // RATE)).cast(fields[0][1])
             columns = [time, *(pa.array(np.ascontiguousarray(axis)) for axis in block.T)]
             out.write_table(pa.table(dict(zip([name for name, _ in fields], columns, strict=True))))
+
+
+def train(folder: Path) -> list[Path]:
+    """Quick recognizers at 20 Hz, learnt from made-up people: for measuring, not for use."""
+    from ambulo import Windowing
+    from ambulo import train as learn
+    from ambulo.datasets.synthetic import make
+
+    windowing = Windowing(2.56, 0.5, 20.0, ("acc_x", "acc_y", "acc_z"))
+    windows = windowing.cut(make(people=5, minutes=4))
+    small = ("rocket", {"sizes": {"features": 252}})
+    out = []
+    for name, (model, options) in {
+        **{model: (model, {"epochs": 3} if "cnn" in model else {}) for model in MODELS},
+        "rocket-252": small,
+        "features": ("features", {}),
+    }.items():
+        out.append(folder / f"{name}.ambulo")
+        if not out[-1].exists():
+            learn(model, windows, **options).save(out[-1])
+    return out
+
+
+def measure(path: Path, recognizer: Path) -> None:
+    """One run in this process, and a line about it."""
+    import resource
+    import time
+
+    from ambulo import Recognizer
+    from ambulo.context import Context
+    from ambulo.piecewise import predict_pieces
+    from ambulo.readers import pieces
+    from ambulo.stream.cutting import Cutter
+
+    spent: dict[str, float] = {}
+
+    def timed(owner: type, name: str, stage: str) -> None:
+        whole = getattr(owner, name)
+
+        def run(*args: object, **kwargs: object) -> object:
+            start = time.perf_counter()
+            try:
+                return whole(*args, **kwargs)
+            finally:
+                spent[stage] = spent.get(stage, 0.0) + time.perf_counter() - start
+
+        setattr(owner, name, run)
+
+    counted = [0]
+    logits = Recognizer.logits
+
+    def counting(self: Recognizer, values: npt.NDArray[np.float32]) -> object:
+        counted[0] += len(values)
+        return logits(self, values)
+
+    Recognizer.logits = counting  # type: ignore[method-assign, assignment]
+    timed(Recognizer, "logits", "network")
+    timed(Cutter, "push", "resampling, cutting")
+    timed(Context, "decide", "context")
+    start = time.perf_counter()
+    model = Recognizer.load(recognizer)
+    whole = pieces(path)
+    spent["looking through"] = time.perf_counter() - start
+    timeline = predict_pieces(model, whole)
+    seconds = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    shares = ", ".join(f"{stage} {s:.1f}" for stage, s in spent.items())
+    print(
+        f"{recognizer.stem:<20}{seconds:>7.1f} s{counted[0] / seconds:>9.0f} windows/s"
+        f"{memory:>7.2f} GB  {len(timeline)} bouts; busy s: {shares}"
+    )
+
+
+def main() -> None:
+    path, *recognizers = map(Path, sys.argv[1:])
+    if "--one" in sys.argv:
+        measure(path, recognizers[1])
+        return
+    if not path.exists():
+        write(path)
+    print("reading and resampling run beside the network; busy seconds may add up to more")
+    for recognizer in recognizers or train(path.parent):
+        command = [sys.executable, "-m", "benchmarks.week", str(path), "--one", str(recognizer)]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,7 @@ LEVELS: list[set[str]] = [
     {"piecewise", "server"},
     {"fleet"},
     {"training", "scores", "adaptation"},
-    {"evaluation"},
+    {"evaluation", "sklearn_door"},
     {"reproduction", "comparison", "tuning"},
     {"report"},
     {"cli"},

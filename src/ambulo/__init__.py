@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ambulo.adaptation import adapt as adapt
     from ambulo.datasets import load_dataset as load_dataset
+    from ambulo.days import Day as Day
+    from ambulo.days import days as days
     from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.evaluation import evaluate as evaluate
     from ambulo.exporting import export as export
     from ambulo.models import MODELS as MODELS
+    from ambulo.piecewise import predict_file as predict_file
+    from ambulo.readers import pieces as pieces
     from ambulo.readers import read as read
     from ambulo.recognizer import Recognizer as Recognizer
     from ambulo.recording import Channel as Channel
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from ambulo.recording import Interval as Interval
     from ambulo.recording import Recording as Recording
     from ambulo.reproduction import reproduce as reproduce
+    from ambulo.sklearn_door import AmbuloClassifier as AmbuloClassifier
     from ambulo.stream import Decision as Decision
     from ambulo.stream import Stream as Stream
     from ambulo.suitability import fit as fit
@@ -54,6 +59,11 @@ _HOMES = {
     "Stream": "stream",
     "Decision": "stream",
     "Timeline": "timeline",
+    "pieces": "readers",
+    "predict_file": "piecewise",
+    "Day": "days",
+    "days": "days",
+    "AmbuloClassifier": "sklearn_door",
     "AmbuloError": "errors",
 }
 __all__ = [*_HOMES]  # noqa: PLE0604
@@ -61,6 +71,7 @@ __all__ = [*_HOMES]  # noqa: PLE0604
 _EXTRAS = {
     "actfast": "devices",
     "torch": "train",
+    "sklearn": "train",
     "onnxscript": "train",
     "onnx": "train",
     "matplotlib": "report",

@@ -70,6 +70,13 @@ class Day:
     cadence: float | None = None
     silent: float | None = None
 
+    def __str__(self) -> str:
+        parts = [f"{name} {value:.1f} min" for name, value in self.minutes.items()]
+        if self.steps is not None:
+            parts.append(f"{self.steps} steps")
+        when = self.date.isoformat() if self.date else f"from {self.start / 3600:g} h on"
+        return f"{when}: {', '.join(parts)}"
+
     @property
     def minutes(self) -> dict[str, float]:
         """Minutes of each activity, with gap, unknown and not worn."""

@@ -132,6 +132,10 @@ class Recognizer:
         novelty.above = self.unknown.above
         return novelty
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields without the sessions opened on them, for other processes."""
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all. Raises OutputError where that is not possible."""
         path = Path(path)

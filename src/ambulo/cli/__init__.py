@@ -43,6 +43,7 @@ for command in (
     teach.adapt,
     recognize.inspect,
     recognize.predict,
+    recognize.report,
     live.stream,
     many.score,
     many.summarize,

@@ -123,6 +123,46 @@ def predict(
     typer.echo(json.dumps(timeline.rows()) if json_ else str(timeline))
 
 
+def report(
+    recording: Path,
+    recognizer: Annotated[Path, typer.Option(help="The recognizer file.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("report"),
+    zone: Annotated[
+        str | None, typer.Option(help="Whose clock: as Europe/Rome; default that of the file.")
+    ] = None,
+    context: Context = "offline",
+    rate: Rate = None,
+    as_: As = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Report even what does not suit the recognizer.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Turn a recording into days: minutes by hour, bouts, steps, time not worn, on one page.
+
+    Writes report.html, days.csv, days.parquet, days.json and timeline.csv.
+
+    Example: ambulo report monday.csv --recognizer waist.ambulo --zone Europe/Rome --out monday
+    """
+    from ambulo.readers import pieces
+    from ambulo.recognizer import Recognizer
+    from ambulo.report.daily import daily, write_daily
+
+    model = Recognizer.load(recognizer)
+    whole = pieces(recording, **stated(as_, rate))
+    _tell(recording, whole.sketch)
+    _suit(recording, whole.sketch, model, anyway)
+    found = daily(model, whole, zone=zone, context=context)
+    files = write_daily(found, out)
+    if json_:
+        days = [day.to_dict() for day in found.days]
+        typer.echo(json.dumps({"files": [str(file) for file in files], "days": days}))
+        return
+    for day in found.days:
+        typer.echo(str(day))
+    typer.echo(str(files[0]))
+
+
 def _tell(path: Path, signal: Recording) -> None:
     """Say on stderr what was dropped, and what nobody stated."""
     from ambulo.readers import findings

@@ -112,7 +112,7 @@ def _sums(found: Daily) -> Section:
             minutes[name] = minutes.get(name, 0.0) + value
     total = max(sum(minutes.values()), 1e-9)
     rows = [
-        (name, _time(value), f"{100 * value / total:.1f} % of the recording")
+        (name, _time(value), f"{100 * value / total:.1f} % of all")
         for name, value in sorted(minutes.items(), key=lambda item: (item[0] in NOTHING, -item[1]))
     ]
     steps = [day.steps for day in found.days if day.steps is not None]
@@ -139,7 +139,7 @@ def _explorer(found: Daily) -> Section:
     activities = [name for name in names if name not in NOTHING]
     colours = [_GREY.get(n) or _COLOURS[activities.index(n) % len(_COLOURS)] for n in names]
     packed, low, high = _packed(found.envelope)
-    start, end = found.timeline.start, bouts[-1].end
+    end = bouts[-1].end
     data = {
         "names": names,
         "colours": {key: [c[k] for c in colours] for k, key in enumerate(("light", "dark"))},
@@ -166,7 +166,7 @@ def _explorer(found: Daily) -> Section:
         f"A stripe of activities over {', '.join(found.channels)}, least and greatest value in "
         f"each {found.envelope.step:.3g} s"
         + (f"; beyond {_LIMIT:g} m/s² it is cut off" if max(-low, high) >= _LIMIT else "")
-        + (". Hours are those of the clock at the left edge." if start else ".")
+        + ". Where many bouts fall together, the stripe is divided as they divide the time."
     )
     legend = [(name, *colour) for name, colour in zip(names, colours, strict=True)]
     parts: list[Part] = [text, Explorer(data, legend, spans, alt)]
@@ -200,7 +200,7 @@ def _zones(timeline: Timeline, end: float) -> list[tuple[float, float]]:
     start, out = timeline.start, list[tuple[float, float]]()
     if start is None or start.tzinfo is None:
         return out
-    for at in [0.0, *np.arange(0.0, end, 900.0).tolist()]:
+    for at in [*np.arange(0.0, end, 900.0).tolist(), end]:
         offset = wall(start, at).utcoffset()
         ahead = offset.total_seconds() if offset else 0.0
         if not out or out[-1][1] != ahead:
@@ -210,7 +210,7 @@ def _zones(timeline: Timeline, end: float) -> list[tuple[float, float]]:
 
 def _changed(start: Any, before: float, ahead: float) -> float:
     """The full second within the 15 minutes up to `before` from which the clock is `ahead`."""
-    for at in np.arange(before - 900, before + 1):
+    for at in np.arange(np.floor(before - 900), before + 1):
         offset = wall(start, float(at)).utcoffset()
         if offset is not None and offset.total_seconds() == ahead:
             return float(at)
@@ -218,7 +218,7 @@ def _changed(start: Any, before: float, ahead: float) -> float:
 
 
 def _name(k: int, day: Day) -> str:
-    return f"{day.date:%a %Y-%m-%d}" if day.date else f"day {k + 1}"
+    return f"{day.date:%a\u00a0%d\u00a0%b}" if day.date else f"day {k + 1}"
 
 
 def _columns(found: Daily) -> list[str]:

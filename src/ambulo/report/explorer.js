@@ -6,7 +6,7 @@ const canvas = box.querySelector("canvas"), says = box.querySelector("[role=stat
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const INK = {light: ["#1b1f24", "#57606a", "#d0d7de", "#ffffff"], dark: ["#e6edf3", "#a5b0bb", "#3a424c", "#12161c"]};
 const AXES = {light: ["#c2410c", "#0f766e", "#6d28d9"], dark: ["#fb923c", "#2dd4bf", "#c4b5fd"]};
-const LEAST = Math.max(data.least, 1), TOP = 26, STRIP = 44, FOOT = 34;
+const LEAST = Math.max(data.least, 1), TOP = 6, STRIP = 52, FOOT = 34;
 let signal = null, view = [0, data.end], pending = false, printing = false;
 
 const theme = () => dark.matches && !printing ? "dark" : "light";
@@ -47,9 +47,8 @@ function draw() {
   g.scale(scale, scale); g.fillStyle = paper; g.fillRect(0, 0, wide, high);
   g.font = "12px system-ui, sans-serif"; g.textBaseline = "middle";
   ticks(g, x, wide, high, soft, line);
-  strip(g, x, wide, paper);
-  wave(g, wide, TOP + STRIP + 6, high - FOOT, soft, line);
-  tell();
+  strip(g, x, wide);
+  wave(g, wide, TOP + STRIP + 6, high - FOOT, soft, line, paper);
 }
 function ticks(g, x, wide, high, soft, line) {
   const [a, b] = view, STEPS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800];
@@ -58,7 +57,9 @@ function ticks(g, x, wide, high, soft, line) {
   g.textAlign = "center"; g.fillStyle = soft; g.strokeStyle = line; g.lineWidth = 1;
   let said = "";
   for (let k = Math.ceil((a + shift) / step); k * step - shift <= b; k++) {
-    const t = k * step - shift, at = Math.round(x(t)) + .5;
+    let t = k * step - shift;
+    if (data.epoch !== null && step > 3600) t -= local(t).getTime() / 1000 - t - shift; // clocks were set
+    const at = Math.round(x(t)) + .5;
     g.beginPath(); g.moveTo(at, TOP); g.lineTo(at, high - FOOT); g.stroke();
     if (at > 24 && at < wide - 24) {
       g.fillText(clock(t, step < 60), at, high - FOOT + 10);
@@ -66,8 +67,8 @@ function ticks(g, x, wide, high, soft, line) {
     }
   }
 }
-function strip(g, x, wide, paper) {
-  const [a, b] = view; // very many bouts share a pixel: the longest in it is shown
+function strip(g, x, wide) {
+  const [a, b] = view; // where many bouts share a pixel, it is divided as they divide its time
   let k = first(a);
   for (let px = 0; px < wide;) {
     const t0 = a + px / wide * (b - a), t1 = t0 + (b - a) / wide, held = new Map();
@@ -80,11 +81,15 @@ function strip(g, x, wide, paper) {
       const c = data.codes[i];
       held.set(c, (held.get(c) || 0) + Math.min(ends(i), t1) - Math.max(data.starts[i], t0));
     }
-    const best = [...held].sort((p, q) => q[1] - p[1])[0];
-    g.fillStyle = colour(best ? best[0] : 0); g.fillRect(px, TOP, 1, STRIP); px++;
+    let top = TOP;
+    for (const [c, s] of [...held].sort((p, q) => p[0] - q[0])) {
+      const part = s / (t1 - t0) * STRIP;
+      g.fillStyle = colour(c); g.fillRect(px, top, 1, part); top += part;
+    }
+    px++;
   }
 }
-function wave(g, wide, top, bottom, soft, line) {
+function wave(g, wide, top, bottom, soft, line, paper) {
   const y = v => bottom - (v / 254) * (bottom - top);
   g.textAlign = "left"; g.fillStyle = soft;
   const zero = y(-data.low / (data.high - data.low) * 254);
@@ -110,8 +115,10 @@ function wave(g, wide, top, bottom, soft, line) {
     }
     g.stroke(); g.globalAlpha = 1;
   });
-  g.fillStyle = soft;
-  g.fillText(data.high.toFixed(0) + " m/s²", 4, top + 8); g.fillText(data.low.toFixed(0), 4, bottom - 8);
+  for (const [text, at] of [[data.high.toFixed(0) + " m/s²", top + 8], [data.low.toFixed(0), bottom - 8]]) {
+    g.lineWidth = 4; g.lineJoin = "round"; g.strokeStyle = paper; g.strokeText(text, 4, at);
+    g.fillStyle = soft; g.fillText(text, 4, at);
+  }
 }
 function length(s) {
   return s >= 5400 ? (s / 3600).toFixed(1) + " h" : s >= 90 ? (s / 60).toFixed(1) + " min" : s.toFixed(1) + " s";
@@ -128,7 +135,7 @@ function later() { if (!pending) { pending = true; requestAnimationFrame(draw); 
 function show(a, b) {
   const width = Math.min(Math.max(b - a, LEAST), data.end), middle = (a + b) / 2;
   a = Math.min(Math.max(middle - width / 2, 0), data.end - width);
-  view = [a, a + width]; later();
+  view = [a, a + width]; tell(); later();
 }
 function zoom(factor, at) {
   const [a, b] = view, t = at === undefined ? (a + b) / 2 : at;
@@ -164,5 +171,5 @@ addEventListener("afterprint", () => { printing = false; draw(); });
   signal = new Uint8Array(await new Response(stream).arrayBuffer());
   box.dataset.ready = "yes"; draw();
 })().catch(() => { says.textContent = "This browser is too old to unpack the signal."; });
-draw();
+tell(); draw();
 })();

@@ -84,8 +84,8 @@ class Explorer:
     """A timeline over its signal that can be zoomed and moved; the only part that runs a script.
 
     `data` is what `explorer.js` draws. `legend` names what is shown, as name, colour on a light
-    page and colour on a dark page, and `spans` what can be chosen to see, as name and `start,end` s
-    `alt` says what it shows to those who cannot see it. One a page.
+    page and colour on a dark page, `spans` what can be chosen to see, as name and `start,end` in
+    seconds. `alt` says what it shows to those who cannot see it. One a page.
     """
 
     data: dict[str, Any]
