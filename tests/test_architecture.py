@@ -33,7 +33,7 @@ LEVELS: list[set[str]] = [
     {"stream", "exporting"},
     {"piecewise", "server"},
     {"fleet"},
-    {"training", "scores", "adaptation"},
+    {"training", "scores", "adaptation", "pretrained"},
     {"evaluation", "sklearn_door"},
     {"reproduction", "comparison", "tuning"},
     {"report"},

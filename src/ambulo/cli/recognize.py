@@ -88,8 +88,12 @@ def _training_people(windows: Windows, people: str) -> list[str]:
 
 
 def predict(
-    recognizer: Path,
-    recording: Path,
+    recognizer: Annotated[
+        Path, typer.Argument(help="A recognizer's file, or waist, pocket or wrist.")
+    ],
+    recording: Annotated[
+        Path | None, typer.Argument(help="The recording; alone, a recognizer is chosen for it.")
+    ] = None,
     out: Annotated[
         list[Path] | None,
         typer.Option(help="Write .csv, .json, .parquet or .png; repeatable."),
@@ -108,18 +112,23 @@ def predict(
     What was assumed about the file, and what does not suit the recognizer, is told on stderr;
     what would be nonsense is refused.
 
+    Example: ambulo predict monday.csv
     Example: ambulo predict waist.ambulo monday.csv --out monday.png --out timeline.csv
     """
+    from ambulo.pretrained import load, suiting
     from ambulo.readers import read
-    from ambulo.recognizer import Recognizer
 
-    model = Recognizer.load(recognizer)
-    signal = read(recording, **stated(as_, rate))
-    _tell(recording, signal)
-    _suit(recording, signal, model, anyway)
+    path = recording or recognizer
+    model = load(recognizer) if recording else None
+    signal = read(path, **stated(as_, rate))
+    _tell(path, signal)
+    if model is None:
+        name, model, why = suiting(signal)
+        typer.echo(f"note: {path}: recognizer '{name}': {why}", err=True)
+    _suit(path, signal, model, anyway)
     timeline = model.predict(signal, context=context, lag=lag)
-    for path in out or []:
-        timeline.save(path)
+    for file in out or []:
+        timeline.save(file)
     typer.echo(json.dumps(timeline.rows()) if json_ else str(timeline))
 
 
@@ -267,7 +276,7 @@ def describe(recognizer: Path, json_: Json = False) -> None:
 
     Example: ambulo describe waist.ambulo
     """
-    from ambulo.recognizer import Recognizer
+    from ambulo.pretrained import load
 
-    loaded = Recognizer.load(recognizer)
+    loaded = load(recognizer)
     typer.echo(json.dumps(loaded.card) if json_ else loaded.describe())

@@ -35,9 +35,9 @@ def adapt(
     Example: ambulo adapt waist.ambulo --with mine --new-activity rowing --old hapt
     """
     from ambulo.adaptation import adapt as teach
-    from ambulo.recognizer import Recognizer
+    from ambulo.pretrained import load
 
-    parent = Recognizer.load(recognizer)
+    parent = load(recognizer)
     windows = _cut(parent, with_, new_activity)
     child = teach(parent, windows, old=_cut(parent, old, None) if old else None, seed=seed)
     child.save(out)

@@ -5,6 +5,7 @@ One file a data set. Each gives `INFO`, the facts, and `read(archive)`, the reco
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def load_dataset(
     info = dataset_info(name)
     info.grouping(activities)
     device = _device(info, device)
+    if len(info.devices) == len(info.placements) and device:
+        info = replace(info, placements=(info.placements[info.devices.index(device)],))
     if name == synthetic.INFO.name:
         return Dataset(info, tuple(synthetic.make()), {}, activities)
     found = locate(name, info.files, info.url, path)

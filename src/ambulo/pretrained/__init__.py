@@ -1,0 +1,64 @@
+"""Recognizers that come with Ambulo, and which of them suits a recording.
+
+`scripts/pretrain.py` made them; each card says from whose data, under which terms, and how well
+each does on people it never saw.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ambulo.errors import RecognizerError
+from ambulo.recognizer import Recognizer
+from ambulo.recording import Recording
+from ambulo.suitability import VERDICTS, Suitability, fit
+
+PRETRAINED = {
+    "waist": "a phone at the waist: accelerometer and gyroscope, 50 Hz, six activities",
+    "pocket": "a phone in the trouser pocket: accelerometer, 20 Hz, six activities",
+    "wrist": "a watch on the wrist: accelerometer, 20 Hz, five activities",
+}
+"""Each recognizer by the place where the sensor is worn."""
+
+
+def load(name: str | Path) -> Recognizer:
+    """A recognizer by its file, or by its name in `PRETRAINED`.
+
+    Raises RecognizerError for a file that is none, and for a name that is not there.
+    """
+    if str(name) not in PRETRAINED or Path(name).exists():
+        return Recognizer.load(name)
+    with as_file(files(__name__) / f"{name}.ambulo") as path:
+        return Recognizer.load(path)
+
+
+def suiting(recording: Recording) -> tuple[str, Recognizer, str]:
+    """The name of the recognizer that suits a recording best, itself, and why.
+
+    A placement named in the recording's channels or notes decides; then the fewest doubts, and then
+    the most channels. Raises RecognizerError where none suits.
+    """
+    found = [(name, load(name)) for name in PRETRAINED]
+    judged = [(name, one, fit(recording, one)) for name, one in found]
+    able = [row for row in judged if row[2].verdict != "refuse"]
+    if not able:
+        reasons = "; ".join(f"{name}: {_worst(suits)}" for name, _, suits in judged)
+        raise RecognizerError(
+            f"recording '{recording.name}' suits none of the recognizers that come with Ambulo "
+            f"({reasons}): name one of your own, or train one"
+        )
+    name, one, suits = min(able, key=lambda row: _order(*row))
+    doubts = ", ".join(check.what for check in suits.of("doubt"))
+    why = f"{PRETRAINED[name]}; " + (f"in doubt: {doubts}" if doubts else "all checks are ok")
+    return name, one, why
+
+
+def _order(name: str, one: Recognizer, suits: Suitability) -> tuple[int, int, int]:
+    """Lower is better."""
+    channels = len(one.windowing.channels or ())
+    return VERDICTS.index(suits.verdict), len(suits.of("doubt")), -channels
+
+
+def _worst(suits: Suitability) -> str:
+    return "; ".join(f"{check.what}: {check.found}" for check in suits.of("refuse"))
