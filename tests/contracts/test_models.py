@@ -29,7 +29,7 @@ PARAMETERS = {
     "rocket": 29_742,
     "features": 1_806,
     "best": 16_422,
-    "small": 3_672,
+    "small": 4_326,
 }
 """Trainable parameters for 9 channels, 128 samples, 6 classes."""
 
