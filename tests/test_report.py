@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from test_training import Tiny
 
 from ambulo import Recognizer, evaluate, train
 from ambulo.errors import EvaluationError, OutputError
 from ambulo.importance import attention_over_time
-from ambulo.models.convolutional import CNNLSTMAttention
-from ambulo.models.scaling import Scaled
 from ambulo.protocols import Fold
 from ambulo.report import Facts, Picture, Section, Table, figures, write_evaluation, write_page
 from ambulo.scores import Evaluation
@@ -236,8 +233,8 @@ def test_a_recognizer_has_a_report_too(synthetic: Windows, tmp_path: Path) -> No
     loaded = Recognizer.load(recognizer.save(tmp_path / "a.ambulo"))
     evaluation = evaluate(loaded, synthetic, explain=True)
     assert evaluation.people == ("3", "4") and not evaluation.inflated
-    network = Scaled(CNNLSTMAttention(6, synthetic.length, 6, **sizes), 6)
-    network.load_state_dict({k: torch.as_tensor(v) for k, v in recognizer.tensors.items()})
+    network = recognizer.to_network()
+    assert network is not None
     its = attention_over_time(network, synthetic.of(["3", "4"]).values)
     assert its is not None and np.array_equal(its, evaluation.attention)
     page = page_of(evaluation, tmp_path / "out", windows=synthetic)
