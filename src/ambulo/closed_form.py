@@ -53,7 +53,8 @@ class Ridge:
         solved = solve(
             gram, self.moment.double().numpy(), assume_a="pos", lower=False, overwrite_a=True
         )
-        return solved[:-1].T, solved[-1]
+        weights = solved[:-1].T.astype(np.float16)  # which a file can hold in half the room
+        return weights.astype(np.float64), solved[-1]
 
 
 class Logistic:
@@ -165,10 +166,8 @@ def _features(network: Scaled, x: Tensor) -> Tensor:
 
 
 def _put(head: nn.Linear, solved: tuple[Array, Array]) -> None:
-    """Set the head; its weights such that a file can hold them in half precision."""
     for parameter, value in zip((head.weight, head.bias), solved, strict=True):
         parameter.copy_(torch.as_tensor(value))
-    head.weight.copy_(head.weight.half())
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:
