@@ -33,12 +33,15 @@ settings.register_profile("ambulo", deadline=None)
 settings.load_profile("ambulo")
 
 REAL = bool(os.environ.get("AMBULO_DATA"))
+NIGHTLY = bool(os.environ.get("AMBULO_NIGHTLY"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real") and not REAL:
             item.add_marker(pytest.mark.skip(reason="needs real data: set AMBULO_DATA"))
+        if item.get_closest_marker("slow") and not (REAL or NIGHTLY):
+            item.add_marker(pytest.mark.skip(reason="takes long: set AMBULO_NIGHTLY"))
 
 
 @pytest.fixture(scope="session")

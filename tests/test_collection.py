@@ -150,6 +150,7 @@ def send(url: str, session: str, acknowledged: set[int]) -> None:
                 acknowledged.add(number)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_has_what_it_acknowledged(tmp_path: Path) -> None:
     """Twenty phones send while the server is killed, again and again."""
     chance = random.Random()

@@ -73,6 +73,7 @@ def test_a_lake_holds_what_predict_says(study: Path, recognizer: Path, tmp_path:
     assert days["minutes"].sum() == pytest.approx(6 * 0.4, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_second_run_does_only_what_is_new_or_changed(
     study: Path, recognizer: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_second_run_does_only_what_is_new_or_changed(
     assert same(lake, fresh)
 
 
+@pytest.mark.slow
 def test_bad_files_are_quarantined_with_reasons_and_tried_again(
     study: Path, recognizer: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_bad_files_are_quarantined_with_reasons_and_tried_again(
     assert same(lake, fresh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.3, 2.5])
 def test_a_killed_run_is_finished_by_the_next_one(
     study: Path, recognizer: Path, tmp_path: Path, after: float

@@ -43,6 +43,7 @@ QUICK = (
 """The others fit a dozen times for two minutes: they run where AMBULO_NIGHTLY is set."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "check"),
     [
