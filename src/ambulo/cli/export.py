@@ -33,9 +33,9 @@ def export(
     Example: ambulo export waist.ambulo --format phone --out waist.zip --check hapt
     """
     from ambulo.exporting import export as run
-    from ambulo.recognizer import Recognizer
+    from ambulo.pretrained import load
 
-    loaded = Recognizer.load(recognizer)
+    loaded = load(recognizer)
     if check is None:
         typer.echo(
             "note: checked on made-up windows; --check DATASET or RECORDING is better", err=True

@@ -46,13 +46,13 @@ def stream(
 
     Example: ambulo stream waist.ambulo --from http://:8000 --to terminal --to jsonl:today.jsonl
     """
-    from ambulo.recognizer import Recognizer
+    from ambulo.pretrained import load
     from ambulo.stream import Stream
     from ambulo.stream.running import run
     from ambulo.stream.sinks import sink
     from ambulo.stream.sources import source
 
-    model = Recognizer.load(recognizer)
+    model = load(recognizer)
     following = Stream(model, rate=rate, lag=lag, context=context, patience=patience)
     messages = source(from_)
     default = "jsonl" if json_ or not sys.stdout.isatty() else "terminal"

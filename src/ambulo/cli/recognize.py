@@ -153,11 +153,11 @@ def report(
 
     Example: ambulo report monday.csv --recognizer waist.ambulo --zone Europe/Rome --out monday
     """
+    from ambulo.pretrained import load
     from ambulo.readers import pieces
-    from ambulo.recognizer import Recognizer
     from ambulo.report.daily import daily, write_daily
 
-    model = Recognizer.load(recognizer)
+    model = load(recognizer)
     whole = pieces(recording, **stated(as_, rate))
     _tell(recording, whole.sketch)
     _suit(recording, whole.sketch, model, anyway)
@@ -214,11 +214,11 @@ def inspect(
 
     Example: ambulo inspect monday.csv --as unit.acc=g
     """
+    from ambulo.pretrained import load
     from ambulo.readers import read
-    from ambulo.recognizer import Recognizer
     from ambulo.suitability import fit
 
-    model = Recognizer.load(recognizer) if recognizer else None
+    model = load(recognizer) if recognizer else None
     signal = read(file, **stated(as_, rate))
     suits = fit(signal, model) if model else None
     if json_:
