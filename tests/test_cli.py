@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("user")
     ambulo(
         *("train", "synthetic", "--people", "official", "--out", "waist.ambulo"),
-        *("--set", "epochs=4", "--set", "sizes.hidden=32"),
+        *("--set", "epochs=2", "--set", "sizes.hidden=32"),
         cwd=path,
     )
     ambulo("datasets", "export", "synthetic", "--recording", "person7", "--out", "p7.csv", cwd=path)
@@ -55,11 +55,11 @@ def test_train_export_predict_describe(folder: Path) -> None:
 
 
 def test_evaluate_prints_one_object(folder: Path) -> None:
-    arguments = ("evaluate", "synthetic", "--set", "epochs=2", "--json", "--report", "report")
+    arguments = ("evaluate", "synthetic", "--set", "epochs=1", "--json", "--report", "report")
     run = ambulo(*arguments, cwd=folder)
     content = json.loads(run.stdout)
     assert f"report: {Path('report') / 'report.html'}" in run.stderr
-    assert "ambulo evaluate synthetic --set epochs=2" in (folder / "report/report.html").read_text()
+    assert "ambulo evaluate synthetic --set epochs=1" in (folder / "report/report.html").read_text()
     for key in (
         *("dataset", "model", "protocol", "seeds", "windows", "people", "accuracy", "macro_f1"),
         *("worst_person", "per_person", "per_class", "confusion"),

@@ -41,8 +41,8 @@ def test_differences_are_paired_by_people(done: Comparison, tmp_path: Path) -> N
 def test_options_and_models_are_compared(synthetic: Windows) -> None:
     found = compare("features", synthetic, "imbalance", ["none", "weights"], protocol="people:1")
     assert [e.options["imbalance"] for e in found.evaluations.values()] == ["none", "weights"]
-    models = compare("", synthetic, "model", ["features", "rocket"], protocol="people:1", sizes={})
-    assert [e.model for e in models.evaluations.values()] == ["features", "rocket"]
+    models = compare("", synthetic, "model", ["features", "small"], protocol="people:1", sizes={})
+    assert [e.model for e in models.evaluations.values()] == ["features", "small"]
 
 
 def test_mistakes_are_explained(synthetic: Windows) -> None:

@@ -227,17 +227,17 @@ def test_the_same_page_twice(plain: Evaluation, synthetic: Windows, tmp_path: Pa
     assert first == again and len(first) < 3_000_000
 
 
-def test_a_recognizer_has_a_report_too(synthetic: Windows, tmp_path: Path) -> None:
+def test_a_recognizer_has_a_report_too(short: Windows, tmp_path: Path) -> None:
     sizes = {"hidden": 8}
-    recognizer = train("cnn-lstm-attention", synthetic.of(["1", "2"]), epochs=1, sizes=sizes)
+    recognizer = train("cnn-lstm-attention", short.of(["1", "2"]), epochs=1, sizes=sizes)
     loaded = Recognizer.load(recognizer.save(tmp_path / "a.ambulo"))
-    evaluation = evaluate(loaded, synthetic, explain=True)
+    evaluation = evaluate(loaded, short, explain=True)
     assert evaluation.people == ("3", "4") and not evaluation.inflated
     network = recognizer.to_network()
     assert network is not None
-    its = attention_over_time(network, synthetic.of(["3", "4"]).values)
+    its = attention_over_time(network, short.of(["3", "4"]).values)
     assert its is not None and np.array_equal(its, evaluation.attention)
-    page = page_of(evaluation, tmp_path / "out", windows=synthetic)
+    page = page_of(evaluation, tmp_path / "out", windows=short)
     assert "attention" in page.sections and "importance" in page.sections
     assert re.search(r"Person [34], recording", page.text)
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ambulo import Recognizer, evaluate, load_dataset, read, train
 from ambulo.readers.table import write
 
@@ -34,6 +36,7 @@ def test_from_data_to_timeline(tmp_path: Path) -> None:
     assert len(str(timeline).splitlines()) == len(timeline)
 
 
+@pytest.mark.slow
 def test_the_demonstration_runs_without_real_data(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     demo = Path(__file__).parent.parent / "examples" / "demo.py"
     monkeypatch.setenv("AMBULO_DATA", "")

@@ -69,6 +69,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "here"
 
 
+@pytest.mark.slow
 def test_it_runs_and_teaches_what_it_says(
     notebook: NotebookNode, kernel: str, tmp_path: Path
 ) -> None:

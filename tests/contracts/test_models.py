@@ -36,12 +36,12 @@ PARAMETERS = {
 
 @pytest.fixture(scope="module", params=list(MODELS))
 def trained(
-    request: pytest.FixtureRequest, synthetic: Windows, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, short: Windows, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Scaled, Recognizer, Path]:
     """A network trained for one epoch, and its recognizer saved and loaded again."""
-    fitted = fit(request.param, synthetic, Options(epochs=1))
+    fitted = fit(request.param, short, Options(epochs=1))
     made = Recognizer.from_network(
-        fitted.network, synthetic, name=request.param, sizes={}, temperature=1.7
+        fitted.network, short, name=request.param, sizes={}, temperature=1.7
     )
     path = made.save(tmp_path_factory.mktemp("models") / "model.ambulo")
     return fitted.network, Recognizer.load(path), path
@@ -62,39 +62,37 @@ def test_head_decides_on_features(name: str) -> None:
         assert network(x).shape == (5, 4)
 
 
-def test_reloaded_equals_torch(
-    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows
-) -> None:
+def test_reloaded_equals_torch(trained: tuple[Scaled, Recognizer, Path], short: Windows) -> None:
     network, loaded, _ = trained
     with torch.no_grad():
-        logits = network(torch.as_tensor(synthetic.values)).numpy()
+        logits = network(torch.as_tensor(short.values)).numpy()
     expected = softmax(logits / 1.7)
-    got = loaded.probabilities(synthetic.values)
+    got = loaded.probabilities(short.values)
     assert (got.argmax(1) == expected.argmax(1)).all()
     assert np.abs(got - expected).max() < 1e-5
 
 
 def test_a_window_does_not_depend_on_its_batch(
-    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows
+    trained: tuple[Scaled, Recognizer, Path], short: Windows
 ) -> None:
     _, loaded, _ = trained
-    together = loaded.probabilities(synthetic.values[:20])
-    alone = np.concatenate([loaded.probabilities(synthetic.values[i : i + 1]) for i in range(20)])
+    together = loaded.probabilities(short.values[:20])
+    alone = np.concatenate([loaded.probabilities(short.values[i : i + 1]) for i in range(20)])
     assert np.abs(together - alone).max() < 1e-5
 
 
 def test_no_windows_no_probabilities(trained: tuple[Scaled, Recognizer, Path]) -> None:
     _, loaded, _ = trained
-    assert loaded.probabilities(np.zeros((0, 128, 6), np.float32)).shape == (0, 6)
+    assert loaded.probabilities(np.zeros((0, 64, 6), np.float32)).shape == (0, 6)
 
 
 def test_tensors_rebuild_the_network(
-    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows
+    trained: tuple[Scaled, Recognizer, Path], short: Windows
 ) -> None:
     network, loaded, _ = trained
-    again = Scaled(model_class(loaded.network["model"])(6, 128, 6), 6)
+    again = Scaled(model_class(loaded.network["model"])(6, 64, 6), 6)
     again.load_state_dict({k: torch.as_tensor(v) for k, v in loaded.tensors.items()})
-    x = torch.as_tensor(synthetic.values[:8])
+    x = torch.as_tensor(short.values[:8])
     with torch.no_grad():
         assert torch.equal(again.eval()(x), network(x))
 
@@ -121,12 +119,12 @@ def test_a_stream_decides_as_the_batch(trained: tuple[Scaled, Recognizer, Path],
 
 
 def test_the_phone_bundle_decides_alike(
-    trained: tuple[Scaled, Recognizer, Path], synthetic: Windows, tmp_path: Path
+    trained: tuple[Scaled, Recognizer, Path], short: Windows, tmp_path: Path
 ) -> None:
     network, loaded, _ = trained
-    done = export(loaded, tmp_path / "phone.zip", format="phone", windows=synthetic.values[:64])
+    done = export(loaded, tmp_path / "phone.zip", format="phone", windows=short.values[:64])
     assert done.difference < 1e-4 and done.changed == 0 and done.opset == 18
     again = Recognizer.load(tmp_path / "phone.zip")  # it is a recognizer without its tensors
     with torch.no_grad():
-        logits = network(torch.as_tensor(synthetic.values[:64])).numpy()
-    assert np.abs(again.probabilities(synthetic.values[:64]) - softmax(logits / 1.7)).max() < 1e-5
+        logits = network(torch.as_tensor(short.values[:64])).numpy()
+    assert np.abs(again.probabilities(short.values[:64]) - softmax(logits / 1.7)).max() < 1e-5
