@@ -53,7 +53,7 @@ def synthetic() -> Windows:
 
 @pytest.fixture(scope="session")
 def short() -> Windows:
-    """The same people in windows of 64 samples, which recurrent networks are exported for sooner."""
+    """The same people in windows of 64 samples: recurrent networks are exported sooner for them."""
     dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=2.0)))
     return dataset.windows(seconds=1.28, overlap=0.0)
 
