@@ -57,11 +57,12 @@ class Gait:
         if begin != self._begin:
             self._begin, self._at, self._first = begin, 0, 0
             self._raw = self._held = np.zeros(0)
-        acc = values[:, self.columns].astype(np.float64)
-        raw = np.r_[self._raw, np.sqrt(np.einsum("ij,ij->i", acc, acc))]
+        x, y, z = (values[:, column].astype(np.float64) for column in self.columns)
+        raw = np.concatenate([self._raw, np.sqrt(x * x + y * y + z * z)])
         whole = len(raw) // self.every * self.every
         self._raw = raw[whole:]
-        self._held = np.r_[self._held, raw[:whole].reshape(-1, self.every).mean(axis=1)]
+        means = sum(raw[k : whole : self.every] for k in range(self.every)) / self.every
+        self._held = np.concatenate([self._held, means])
         self._follow()
 
     def _follow(self) -> None:
@@ -119,9 +120,11 @@ def cadences(windows: Array, rate: float) -> Array:
 
 def _autocorrelation(windows: Array, lags: int) -> Array:
     """Unbiased autocorrelation `(n, lags)` of the rows `(n, length)`, 1 at lag 0."""
+    from scipy.fft import next_fast_len
+
     n = windows.shape[1]
     x = windows - windows.mean(axis=1, keepdims=True)
-    size = 1 << (n + lags - 1).bit_length()
+    size = next_fast_len(n + lags - 1, real=True)
     power = np.abs(np.fft.rfft(x, size, axis=1)) ** 2
     r = np.fft.irfft(power, size, axis=1)[:, :lags] / (n - np.arange(lags))
     return np.asarray(r / np.maximum(r[:, :1], 1e-12))

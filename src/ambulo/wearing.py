@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambulo.signals import STANDARD_GRAVITY
+from ambulo.signals import ALMOST, STANDARD_GRAVITY
 
 Array = npt.NDArray[Any]
 
@@ -32,16 +32,25 @@ class Stillness:
         """Take the next samples of the stretch that began at `begin` seconds."""
         if begin != self._begin:
             self._begin, self._taken = begin, 0
-        minutes = ((begin + (self._taken + np.arange(len(values))) / self.rate) // 60).astype(int)
-        self._taken += len(values)
-        acc = values[:, self.columns].astype(np.float64)
-        firsts = np.flatnonzero(np.diff(minutes, prepend=-1))
-        sums = [np.add.reduceat(x, firsts, axis=0) for x in (np.ones(acc.shape), acc, acc**2)]
-        low, high = (f.reduceat(acc, firsts, axis=0) for f in (np.minimum, np.maximum))
-        for k, minute in enumerate(minutes[firsts].tolist()):
-            new = np.stack([*(x[k] for x in sums), -low[k], high[k]])
+        first, self._taken = self._taken, self._taken + len(values)
+        acc = values.T[self.columns].astype(np.float64)
+        at = 0
+        while at < len(values):
+            minute = int((begin + (first + at) / self.rate) // 60)
+            end = int(np.ceil((60 * (minute + 1) - begin) * self.rate - ALMOST)) - first
+            part = acc[:, at : max(end, at + 1)]
+            new = np.stack(
+                [
+                    np.full(3, float(part.shape[1])),
+                    part.sum(1),
+                    np.einsum("ij,ij->i", part, part),
+                    -part.min(1),
+                    part.max(1),
+                ]
+            )
             old = self._minutes.get(minute)
             self._minutes[minute] = new if old is None else _joined(old, new)
+            at += part.shape[1]
 
     def nonwear(self) -> list[tuple[float, float]]:
         """When the device was not worn: `(start, end)` in seconds of the recording.

@@ -130,19 +130,21 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
     if scale is None:
         return None
     kept = keep(file.metadata.num_rows, len(channels))
-    track = _Track(settings.rate, settings.max_gap)
+    track = _Track(settings.rate, settings.max_gap, scale)
     at = 0
     for batch in file.iter_batches(_BLOCK, columns=["time", *channels], use_threads=True):
         block = _block(batch)
-        counts = block["time"].to_physical().cast(pl.Float64).fill_null(float("nan"))
-        time = counts.to_numpy() * scale - epoch
-        if not track.follows(time):
-            return None
+        counts = block["time"].to_physical()
+        if not track.goes_on(counts):
+            time = counts.cast(pl.Float64).fill_null(float("nan")).to_numpy() * scale - epoch
+            if not track.follows(time):
+                return None
+            track.remember(counts)
         values = _values(block, channels)
         if not np.isfinite(values).all():
             return None
         kept.put(at, values, track.rate)
-        at += len(time)
+        at += len(block)
     return Placed(
         columns=tuple(columns),
         values=kept.values,
@@ -187,12 +189,32 @@ def _time_unit(file: Any, settings: Settings) -> tuple[float | None, float]:
 class _Track:
     """Follows the times of a file and tells whether they lie on a grid with gaps."""
 
-    def __init__(self, rate: float | None, max_gap: float | None) -> None:
-        self.rate, self.max_gap = rate or 0.0, max_gap
+    def __init__(self, rate: float | None, max_gap: float | None, scale: float) -> None:
+        self.rate, self.max_gap, self.scale = rate or 0.0, max_gap, scale
         self.gaps: list[Gap] = []
         self.zero = self.begin = 0.0
         self.expected = 0.0
         self.count = 0
+        self._last, self._step = 0, 0
+
+    def remember(self, counts: pl.Series) -> None:
+        """Note where whole-numbered times of one even step got to; 0 where they are not so."""
+        self._step = 0
+        if counts.dtype.is_integer() and len(counts) > 1:
+            self._last, step = counts[-1], counts[-1] - counts[-2]
+            self._step = step if abs(step * self.scale * self.rate - 1) < 1e-9 else 0
+
+    def goes_on(self, counts: pl.Series) -> bool:
+        """Whether the next times, as the file has them, go on by the very step of those before."""
+        if not self._step or counts.null_count():
+            return False
+        whole = counts.to_numpy()
+        if whole[0] - self._last != self._step or (np.diff(whole) != self._step).any():
+            return False
+        self._last = int(whole[-1])
+        self.count += len(whole)
+        self.expected = self.begin - self.zero + self.count / self.rate
+        return True
 
     def follows(self, time: Array) -> bool:
         """Whether the next times go on as the grid does."""
