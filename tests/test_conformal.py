@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from test_training import Tiny
 
+from ambulo import evaluate
 from ambulo.conformal import coverage_by_people, sets, threshold
 from ambulo.errors import EvaluationError
+from ambulo.windows import Windows
 
 
 def people(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,3 +52,14 @@ def test_sets_by_people_and_too_few_of_them() -> None:
     with pytest.raises(EvaluationError, match="needs 9 people"):
         threshold(p[few], truth[few], who[few])
     assert sets(np.array([[0.5, 0.3, 0.2]]), 0.9).tolist() == [[True, False, False]]
+
+
+def test_an_evaluation_says_how_large_sets_are(synthetic: Windows) -> None:
+    four = evaluate(Tiny, synthetic, protocol="loso", epochs=1, workers=1)
+    assert four.sets() is None  # three others are too few to calibrate on
+    p, truth, who = people(12, np.random.default_rng(1))
+    names = tuple(map(str, range(12)))
+    twelve = replace(four, people=names, probabilities=p[None], truth=truth, wearers=who)
+    found = twelve.sets()
+    assert found is not None and found["asked"] == 0.9 and set(found["people"]) == set(names)
+    assert found["coverage"] > 0.8 and 1 <= found["size"] <= 4

@@ -167,6 +167,7 @@ def _tested(
         "probabilities": np.stack(by_seed),
         "truth": tested[1].astype(np.int64),
         "positions": positions,
+        "wearers": tested[0],
     }
 
 

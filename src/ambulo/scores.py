@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.conformal import coverage_by_people
 from ambulo.importance import Importance
 from ambulo.protocols import Fold
 from ambulo.windows import natural
@@ -23,6 +24,8 @@ LEVEL = 0.95
 """Coverage of the intervals."""
 BINS = 15
 """Bins of equal width in which confidence is compared with accuracy."""
+COVERAGES = (0.9, 0.8)
+"""How often a set shall hold the true activity: the first that there are people enough for."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class Evaluation:
     `confusion` `(seeds, people, activities, activities)` counts windows: the true activity in rows,
     the decided one in columns. `probabilities` `(seeds, test windows, activities)` float32 are
     calibrated, `truth` `(test windows,)` are the true activities and `positions` say which of the
-    labelled windows given to `evaluate` these are. With `explain`, `importance` is that of channels
-    in the first seed and fold, and `attention` `(test windows, layers, steps)` that of the first
-    seed. `audit` is the verdict on leakage, if one was asked for, and `context` says which other
-    windows spoke for one.
+    labelled windows given to `evaluate` these are; `wearers` names whose they are. With `explain`,
+    `importance` is that of channels in the first seed and fold, and `attention` `(test windows,
+    layers, steps)` that of the first seed. `audit` is the verdict on leakage, if one was asked for,
+    and `context` says which other windows spoke for one.
     """
 
     dataset: str
@@ -54,6 +57,7 @@ class Evaluation:
     probabilities: Array | None = field(default=None, repr=False, compare=False)
     truth: Array | None = field(default=None, repr=False, compare=False)
     positions: Array | None = field(default=None, repr=False, compare=False)
+    wearers: Array | None = field(default=None, repr=False, compare=False)
     importance: Importance | None = field(default=None, repr=False)
     attention: Array | None = field(default=None, repr=False, compare=False)
     audit: dict[str, Any] | None = field(default=None, repr=False)
@@ -172,6 +176,19 @@ class Evaluation:
             "brier": float(brier.mean()),
         }
 
+    def sets(self) -> dict[str, Any] | None:
+        """Conformal sets of the first seed's windows, each person's calibrated on all the others.
+
+        See `ambulo.conformal.coverage_by_people`. None without probabilities, or with fewer than
+        five test people.
+        """
+        if self.probabilities is None or self.truth is None or self.wearers is None:
+            return None
+        for asked in COVERAGES:
+            if len(self.people) - 1 >= round(asked / (1 - asked)):
+                return coverage_by_people(self.probabilities[0], self.truth, self.wearers, asked)
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """One object that JSON can hold, with protocol, seeds, people and every score."""
         train = natural(person for fold in self.folds for person in fold.train)
@@ -193,6 +210,7 @@ class Evaluation:
             "confusion": self.confusion.sum(axis=(0, 1)).tolist(),
             "calibration": self.calibration(),
             "proper": self.proper(),
+            "sets": self.sets(),
             "temperatures": list(self.temperatures),
             "importance": self.importance.to_dict() if self.importance else None,
             "audit": self.audit,

@@ -100,6 +100,10 @@ def _scores(evaluation: Evaluation) -> Section:
     proper = evaluation.proper()
     if proper is not None:
         rows.append(("Brier score", f"{proper['brier']:.4f}", f"log-loss {proper['log_loss']:.4f}"))
+    sets = evaluation.sets()
+    if sets is not None:
+        asked = f"hold the true activity for {percent(sets['coverage'])}, asked {sets['asked']:.0%}"
+        rows.append(("Activities in a set", f"{sets['size']:.2f}", asked))
     if evaluation.audit is not None:
         clean = bool(evaluation.audit.get("clean"))
         rows.append(("Leakage audit", "clean" if clean else "not clean", "see below"))
