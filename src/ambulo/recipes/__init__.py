@@ -20,6 +20,7 @@ PLAIN = {
     "average": 0.0,
     "rotate": 0.0,
     "patience": 1000,
+    "precision": "float32",
 }
 """Adam and cross-entropy, without anything that Ambulo adds."""
 
