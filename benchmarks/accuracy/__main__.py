@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ambulo.context.learning import learn, weigh
+from ambulo.context.learning import learn
 from ambulo.context.windows import decide, in_other_order
 from ambulo.datasets import load_dataset
 from ambulo.models import MODELS
@@ -99,10 +99,7 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
     spent = time.perf_counter() - start
     out = {"none": own}
     if (train.labels < 0).any() or (test.labels < 0).any():
-        held = np.isin(train.subjects, fitted.validation_people)
-        context = weigh(learn(train[~held]), train[held], _own(fitted, train[held]))
-        context = context.like(learn(train))
-        shuffled = in_other_order(test, seed)
+        context, shuffled = learn(train), in_other_order(test, seed)
         for mode in ("causal", "offline"):
             out[mode] = decide(context, test, own, mode)
             out[f"{mode} shuffled"] = decide(context, shuffled, own, mode)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ambulo.augmentation import Variation
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
-from ambulo.context.learning import learn, still, weigh
+from ambulo.context.learning import learn, still
 from ambulo.errors import TrainingError
 from ambulo.imbalance import Loss, class_weights, make_loss, order
 from ambulo.memory import keep_freed
@@ -30,7 +30,7 @@ from ambulo.models.novelty import Novelty
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
 from ambulo.progress import bar
-from ambulo.recognizer import Recognizer, softmax
+from ambulo.recognizer import Recognizer
 from ambulo.recording import housings
 from ambulo.state import State
 from ambulo.suitability import signature
@@ -131,7 +131,7 @@ def fit(
             checkpoint=checkpoint,
             validation=validation,
         )
-        return replace(fitted, context=_context(fitted, windows))
+        return replace(fitted, context=learn(windows))
     keep_freed()
     windows = windows.labelled()
     if validation is None:
@@ -179,18 +179,6 @@ def fit(
         best_epoch=state.best_epoch,
         interrupted=interrupted,
     )
-
-
-def _context(fitted: Fit, windows: Windows) -> Context:
-    """What other windows tell, by training people; what each counts, by those kept aside."""
-    held = np.isin(windows.subjects, fitted.validation_people)
-    if not held.any():
-        return learn(windows)
-    aside = windows[held]
-    x, _ = to_device(aside, next(fitted.network.parameters()).device)
-    own = softmax(predict_logits(fitted.network, x).cpu().numpy() / fitted.temperature)
-    weighed = weigh(learn(windows[~held]), aside, own)
-    return weighed.like(learn(windows))
 
 
 def rows(model: str | type[nn.Module], options: Options) -> int:

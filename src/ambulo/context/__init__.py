@@ -8,7 +8,7 @@ against gravity while the same wearer walked tells sitting from standing whereve
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,8 @@ class Context:
     `follows` `(activities, activities)` the probabilities of what comes after an activity ends,
     zero on the diagonal, and `prior` the shares of activities that the windows' own probabilities
     were learnt with. Windows overlap and neighbours resemble each other, so that each counts
-    `weight` times an independent observation.
+    `weight` times an independent observation where the whole recording speaks. Where only the past
+    does, it counts `causal` times: what is smoother there is later, too.
     """
 
     activities: tuple[str, ...]
@@ -43,7 +44,8 @@ class Context:
     seconds: tuple[float, ...]
     follows: tuple[tuple[float, ...], ...]
     prior: tuple[float, ...]
-    weight: float = 0.5
+    weight: float = 0.3
+    causal: float = 1.0
     reference: Reference | None = None
 
     @property
@@ -85,15 +87,15 @@ class Context:
         sound = self.doubted(probabilities)
         if self.reference is not None and gravity is not None:
             sound = self.reference.redistribute(sound, gravity, self.activities, self.step, offline)
-        return self.weighed(sound)
+        return self.weighed(sound, self.weight if offline else self.causal)
 
     def doubted(self, probabilities: Array) -> Array:
         """The windows' own probabilities, none of which is beyond doubt."""
         return (1 - DOUBT) * np.asarray(probabilities, float) + DOUBT / len(self.activities)
 
-    def weighed(self, probabilities: Array) -> Array:
+    def weighed(self, probabilities: Array, weight: float) -> Array:
         """How likely each activity makes each window, of what the window itself tells."""
-        logs = self.weight * np.log(probabilities / np.asarray(self.prior))
+        logs = weight * np.log(probabilities / np.asarray(self.prior))
         return np.asarray(np.exp(logs - logs.max(axis=1, keepdims=True)))
 
     def apart(self, before: Array | float, after: Array | float) -> Any:
@@ -137,13 +139,6 @@ class Context:
         for row in came[:0:-1]:
             path.append(int(row[path[-1]]))
         return np.array(path[::-1])
-
-    def like(self, other: Context) -> Context:
-        """What `other` learnt, with the weights of this one."""
-        reference = other.reference
-        if reference is not None:
-            reference = replace(reference, weight=self.reference.weight) if self.reference else None
-        return replace(other, weight=self.weight, reference=reference)
 
     def to_dict(self) -> dict[str, Any]:
         """One object that JSON can hold."""

@@ -61,7 +61,7 @@ class Causal:
             reference, activities = self.upright.reference, context.activities
             up = self.upright.push(gravity, bool(reference.walking(sound, activities)[0]))
             sound = reference.deal(sound, gravity[None], up[None], activities)
-        return np.asarray(context.weighed(sound)[0])
+        return np.asarray(context.weighed(sound, context.causal)[0])
 
     def _decide(self) -> Array:
         """The probabilities of the window that waits longest, given all that came after it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from ambulo.context import TINY, Context
 from ambulo.context.reference import EDGES, Reference, counted
-from ambulo.context.windows import decide, gravity_axes, mean_acceleration, positions
+from ambulo.context.windows import gravity_axes, mean_acceleration, positions
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -18,10 +17,6 @@ Array = npt.NDArray[Any]
 GAITS = ("walking", "walking-upstairs", "walking-downstairs", "upstairs", "downstairs", "stairs")
 """Activities in which people are upright and move on; the first one that a data set has shows the
 wearer's reference."""
-WEIGHTS = (0.15, 0.3, 0.5, 0.75, 1.0)
-"""What a window's own evidence may count, to choose from."""
-ANGLES = (0.0, 0.3, 1.0, 2.0)
-"""What a window's angle against the reference may count, to choose from."""
 QUIET = 1.0
 """Below this deviation of the acceleration in m/s², the median of windows, an activity is still."""
 
@@ -63,27 +58,6 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
         prior=tuple(_shares(held[None] + 1)[0].tolist()),
         reference=reference,
     )
-
-
-def weigh(context: Context, windows: Windows, probabilities: Array) -> Context:
-    """The context with the weights that suit people kept aside from training best.
-
-    `probabilities` `(windows, activities)` are the windows' own; the weights with the least
-    log-loss of the decisions are taken.
-    """
-    best, least = context, np.inf
-    for weight in WEIGHTS:
-        for angles in ANGLES if context.reference else (0.0,):
-            tried = replace(context, weight=weight)
-            if context.reference:
-                tried = replace(tried, reference=replace(context.reference, weight=angles))
-            decided = decide(tried, windows, probabilities)
-            rows = np.flatnonzero(windows.labels >= 0)
-            right = decided[rows, windows.labels[rows]]
-            loss = -np.log(np.maximum(right, TINY)).mean() if len(rows) else np.inf
-            if loss < least - 1e-9:
-                best, least = tried, float(loss)
-    return best
 
 
 def still(windows: Windows) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class Reference:
     gaits: tuple[str, ...]
     still: tuple[str, ...]
     angles: tuple[tuple[float, ...], ...]
-    weight: float = 0.3
+    weight: float = 1.0
     sure: float = 0.9
     memory: float = 120.0
     turned: float = 35.0

@@ -32,9 +32,8 @@ class Unknown:
 
     def context(self, step: float) -> Context:
         """The two states, for windows that are `step` seconds apart."""
-        return Context(
-            NAMES, step, self.seconds, ((0.0, 1.0), (1.0, 0.0)), (0.5, 0.5), weight=self.weight
-        )
+        follows, prior = ((0.0, 1.0), (1.0, 0.0)), (0.5, 0.5)
+        return Context(NAMES, step, self.seconds, follows, prior, self.weight, self.weight)
 
     def own(self, novelty: Array) -> Array:
         """Probabilities `(n, 2)` of known and unknown, by each window's novelty `(n,)` alone."""

@@ -58,12 +58,12 @@ export class Causal {
 
   /** Probabilities of the window that starts at `seconds`, of its own and its mean acceleration. */
   push(own, seconds, gravity) {
-    const { step, weight, prior } = this.context;
+    const { step, causal = 1, prior } = this.context;
     const gap = seconds - this.seconds;
     if (this.seconds !== null && (gap > 1.5 * step || gap < 0)) this.finish();
     this.seconds = seconds;
     const sound = this.dealt(own.map((p) => (1 - DOUBT) * p + DOUBT / own.length), gravity);
-    const logs = sound.map((p, k) => weight * Math.log(p / prior[k]));
+    const logs = sound.map((p, k) => causal * Math.log(p / prior[k]));
     const most = Math.max(...logs);
     const before = this.now
       ? own.map((_, j) => sum(this.now.map((p, i) => p * this.change[i][j])))
@@ -100,7 +100,7 @@ export class Unknown {
   constructor({ above, seconds, weight }, step) {
     const follows = [[0, 1], [1, 0]];
     this.above = above;
-    this.causal = new Causal({ step, seconds, weight, follows, prior: [0.5, 0.5], reference: null });
+    this.causal = new Causal({ step, seconds, causal: weight, follows, prior: [0.5, 0.5], reference: null });
   }
 
   finish() {
