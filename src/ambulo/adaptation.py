@@ -36,7 +36,7 @@ Head = tuple[Array, Array]
 
 PULLS = (3.0, 0.3, 0.03, 0.003)
 """How strongly a child's head is pulled toward its parent's, the strongest first."""
-PENALTIES = (100.0, 10.0, 1.0)
+PENALTIES = (100.0, 10.0)
 """The ridge's penalties where activities are added, the strongest first."""
 COPIES = 2
 """Copies of each window, turned as the parent's were, from which added activities are learnt."""
