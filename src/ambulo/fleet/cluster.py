@@ -24,6 +24,7 @@ def ray(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[dict[str, Any
     """Each job's entry as it gets done, by a Ray cluster; `workers` at a time, 0 one a core.
 
     The recognizer travels with the tasks. A recording whose worker dies is tried again elsewhere.
+    What is under way when a run ends early ends with it, or is done and found at the next run.
     Raises MissingExtraError without Ray, FleetError where its cluster does not answer.
     """
     with _cluster(workers) as (cluster, joined):
@@ -32,17 +33,13 @@ def ray(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[dict[str, Any
         content = cluster.put(Path(plan.recognizer).read_bytes())
         left = list(reversed(jobs))
         under: dict[Any, Job] = {}
-        try:
-            while left or under:
-                most = workers if joined and workers else AHEAD * _cores(cluster)
-                while left and len(under) < most:
-                    job = left.pop()
-                    under[task.remote(plan, job, content)] = job
-                (ready, *_), _ = cluster.wait(list(under), num_returns=1)
-                yield _entry(cluster, plan, under.pop(ready), ready)
-        finally:
-            for reference in under:
-                cluster.cancel(reference)
+        while left or under:
+            most = workers if joined and workers else AHEAD * _cores(cluster)
+            while left and len(under) < most:
+                job = left.pop()
+                under[task.remote(plan, job, content)] = job
+            (ready, *_), _ = cluster.wait(list(under), num_returns=1)
+            yield _entry(cluster, plan, under.pop(ready), ready)
 
 
 @contextmanager

@@ -63,6 +63,7 @@ def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str
     lake, begun = Lake(plan.out), time.perf_counter()
     entry: dict[str, Any] = {"name": job.name, "person": job.person, "by": plan.made_by()}
     for _ in range(2):  # a file that changes while it is read is read again
+        job.settle()
         before = job.current()
         entry |= {"stamp": before, "status": "quarantined", "reason": CHANGED, "sha256": ""}
         try:
