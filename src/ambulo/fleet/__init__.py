@@ -98,6 +98,7 @@ def score(
             quarantined[entry["name"]] = entry["reason"]
         if tell:
             tell(share, f"{done + len(quarantined)} of {len(waiting)}, {entry['name']}")
+    lake.sweep()  # a worker that died may have left a half
     lake.index()
     return Outcome(done, before, quarantined, seconds)
 
