@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -161,6 +163,48 @@ def test_sums_are_over_people(study: Path, recognizer: Path, tmp_path: Path) -> 
     assert found.hours == pytest.approx(6 * 0.4 / 60, abs=0.01)
     done = CliRunner().invoke(app, ["summarize", str(tmp_path / "lake"), "--json"])
     assert done.exit_code == 0 and json.loads(done.stdout)["recordings"] == 6
+
+
+def a_lake(folder: Path) -> Path:
+    """Two people, who sat for 6 and 2 h on a Monday; ben also walked for 3 h on the Tuesday."""
+    lake = Lake(str(folder))
+    rows = {"anna": [(0, 1, "sitting", 360.0)], "ben": [(0, 1, "sitting", 120.0)]}
+    rows["ben"] += [(1, 2, "walking", 180.0), (1, 2, "gap", 600.0)]
+    for person, days in rows.items():
+        job = Job(person, f"{person}.csv", person, "1 1")
+        names = ("day", "date", "activity", "minutes")
+        table = pl.DataFrame(
+            [dict(zip(names, (k, date(2026, 6, d), a, m), strict=True)) for k, d, a, m in days]
+        ).with_columns(recording=pl.lit(job.name), bouts=1, longest=60.0, steps=10)
+        lake.put(lake.place("days", job), table.write_parquet)
+        about = {"name": job.name, "person": person, "status": "done", "reason": ""}
+        lake.enter(job, {**about, "seconds": 3600.0})
+    bad = {"name": "<bad>.csv", "person": "eve", "status": "quarantined", "reason": "no <time>"}
+    lake.enter(Job("", "<bad>.csv", "eve", ""), bad)
+    lake.index()
+    return folder
+
+
+def test_a_page_tells_of_people_and_days(tmp_path: Path) -> None:
+    lake, page = a_lake(tmp_path / "lake"), tmp_path / "group.html"
+    found = summarize(lake)
+    rows = {row["activity"]: row for row in found.activities.iter_rows(named=True)}
+    assert rows["sitting"]["mean"] == pytest.approx((360 + 60) / 2)
+    assert (rows["walking"]["people"], rows["walking"]["median"]) == (1, 45.0)
+    done = CliRunner().invoke(app, ["summarize", str(lake), "--out", str(page)])
+    assert done.exit_code == 0, done.output
+    text = page.read_text()
+    assert "210.0 min" in text and "Tuesday" in text and "2 people" in text
+    assert "no &lt;time&gt;" in text and "<bad>" not in text
+    assert not re.search(r"(src|href)=.?(?!data:)|<script", text)
+
+
+def test_short_days_can_be_left_out(tmp_path: Path) -> None:
+    lake = a_lake(tmp_path / "lake")
+    found = summarize(lake, least=3.0)
+    assert found.short == 1 and found.people["a_day"].to_list() == [360.0, 600.0, 180.0]
+    with pytest.raises(FleetError, match="ask for fewer"):
+        summarize(lake, least=20.0)
 
 
 def test_mistakes_are_explained(recognizer: Path, tmp_path: Path, study: Path) -> None:

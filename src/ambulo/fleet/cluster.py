@@ -55,7 +55,7 @@ def _cluster(workers: int) -> Iterator[tuple[Any, bool]]:
     if cluster.is_initialized():
         yield cluster, True
         return
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         joined = _join(cluster, quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
