@@ -141,7 +141,7 @@ def _week(rows: list[Any], names: list[str]) -> Picture:
     bottom = [0.0] * len(rows)
     for k, name in enumerate(names):
         hours = [row[2 + k] / 60 for row in rows]
-        colour = "0.85" if name in NOTHING else None
+        colour = str(0.7 + 0.1 * NOTHING.index(name)) if name in NOTHING else None
         axes.bar(
             [row[0][:3] for row in rows], hours, bottom=bottom, label=label(name), color=colour
         )
