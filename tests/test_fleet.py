@@ -4,61 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+from fleets import alike, make_study, tables
 from typer.testing import CliRunner
 
-from ambulo import Recognizer, load_dataset, read, train
+from ambulo import Recognizer, read
 from ambulo.cli import app
 from ambulo.datasets.synthetic import make
 from ambulo.errors import FleetError
 from ambulo.fleet import score
 from ambulo.fleet.jobs import Job, jobs
-from ambulo.fleet.lake import TABLES, Lake
+from ambulo.fleet.lake import Lake
 from ambulo.fleet.summary import summarize
 from ambulo.readers.table import write
 
 
 @pytest.fixture(scope="module")
-def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=1.5)))
-    trained = train("features", dataset.windows(keep="all"), progress=False)
-    return trained.save(tmp_path_factory.mktemp("r") / "r.ambulo")
+def recognizer(waist: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return waist.save(tmp_path_factory.mktemp("r") / "r.ambulo")
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Six recordings of three people, as CSV and Parquet."""
-    folder = tmp_path / "study"
-    for k in range(6):
-        person = folder / f"p{k % 3}"
-        person.mkdir(parents=True, exist_ok=True)
-        ending = "csv" if k % 2 else "parquet"
-        write(make(people=1, minutes=0.4, seed=k)[0], person / f"day{k}.{ending}", labels=False)
-    return folder
-
-
-def tables(lake: Path) -> dict[str, pl.DataFrame]:
-    """All rows of a lake in one order."""
-    out = {}
-    for table in TABLES:
-        files = sorted((lake / table).rglob("*.parquet"))
-        assert not [f for f in files if f.name.startswith(".")]
-        frame = pl.concat([pl.read_parquet(f, hive_partitioning=True) for f in files])
-        out[table] = frame.sort(frame.columns)
-    return out
-
-
-def same(a: Path, b: Path) -> bool:
-    one, other = tables(a), tables(b)
-    return all(one[table].equals(other[table]) for table in TABLES)
+    return make_study(tmp_path / "study", 6)
 
 
 def test_a_lake_holds_what_predict_says(study: Path, recognizer: Path, tmp_path: Path) -> None:
@@ -89,7 +66,7 @@ def test_a_second_run_does_only_what_is_new_or_changed(
     assert len(kept) == 3 * 5
     fresh = tmp_path / "fresh"
     score(str(study), str(fresh), recognizer, workers=1)
-    assert same(lake, fresh)
+    assert alike(lake, fresh)
 
 
 @pytest.mark.slow
@@ -106,11 +83,11 @@ def test_bad_files_are_quarantined_with_reasons_and_tried_again(
     reasons = manifest.filter(pl.col("status") == "quarantined")["reason"].to_list()
     assert all(reasons) and len(reasons) == 2
     bad.write_bytes(whole)
-    (study / "p2" / "notes.csv").unlink()
-    assert score(str(study), str(lake), recognizer, workers=1).done == 1
+    again = score(str(study), str(lake), recognizer, workers=1)
+    assert (again.done, again.before, len(again.quarantined)) == (1, 4 + 1, 1)
     fresh = tmp_path / "fresh"
     score(str(study), str(fresh), recognizer, workers=1)
-    assert same(lake, fresh)
+    assert alike(lake, fresh)
 
 
 @pytest.mark.slow
@@ -133,7 +110,7 @@ def test_a_killed_run_is_finished_by_the_next_one(
     (lake / "bouts" / ".x-1.parquet.half").write_text("what a kill left")
     score(str(study), str(lake), recognizer, workers=1)
     score(str(study), str(fresh), recognizer, workers=1)
-    assert same(lake, fresh) and not list(lake.rglob(".*"))
+    assert alike(lake, fresh) and not list(lake.rglob(".*"))
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(
@@ -186,6 +163,49 @@ def test_sums_are_over_people(study: Path, recognizer: Path, tmp_path: Path) -> 
     assert found.hours == pytest.approx(6 * 0.4 / 60, abs=0.01)
     done = CliRunner().invoke(app, ["summarize", str(tmp_path / "lake"), "--json"])
     assert done.exit_code == 0 and json.loads(done.stdout)["recordings"] == 6
+
+
+def a_lake(folder: Path) -> Path:
+    """Two people, who sat for 6 and 2 h on a Monday; ben also walked for 3 h on the Tuesday."""
+    lake = Lake(str(folder))
+    rows = {"anna": [(0, 1, "sitting", 360.0)], "ben": [(0, 1, "sitting", 120.0)]}
+    rows["ben"] += [(1, 2, "walking", 180.0), (1, 2, "gap", 600.0)]
+    for person, days in rows.items():
+        job = Job(person, f"{person}.csv", person, "1 1")
+        names = ("day", "date", "activity", "minutes")
+        table = pl.DataFrame(
+            [dict(zip(names, (k, date(2026, 6, d), a, m), strict=True)) for k, d, a, m in days]
+        ).with_columns(recording=pl.lit(job.name), bouts=1, longest=60.0, steps=10)
+        lake.put(lake.place("days", job), table.write_parquet)
+        about = {"name": job.name, "person": person, "status": "done", "reason": ""}
+        lake.enter(job, {**about, "seconds": 3600.0})
+    bad = {"name": "<bad>.csv", "person": "eve", "status": "quarantined", "reason": "no <time>"}
+    lake.enter(Job("", "<bad>.csv", "eve", ""), bad)
+    lake.index()
+    return folder
+
+
+def test_a_page_tells_of_people_and_days(tmp_path: Path) -> None:
+    lake, page = a_lake(tmp_path / "lake"), tmp_path / "group.html"
+    found = summarize(lake)
+    rows = {row["activity"]: row for row in found.activities.iter_rows(named=True)}
+    assert rows["sitting"]["mean"] == pytest.approx((360 + 60) / 2)
+    assert (rows["walking"]["people"], rows["walking"]["median"]) == (1, 45.0)
+    done = CliRunner().invoke(app, ["summarize", str(lake), "--out", str(page)])
+    assert done.exit_code == 0, done.output
+    text = page.read_text()
+    assert "210.0 min" in text and "Tuesday" in text and "2 people" in text
+    assert "no &lt;time&gt;" in text and "<bad>" not in text
+    assert "<script" not in text
+    assert all(at.startswith(("data:", "#")) for at in re.findall(r'(?:src|href)="([^"]*)"', text))
+
+
+def test_short_days_can_be_left_out(tmp_path: Path) -> None:
+    lake = a_lake(tmp_path / "lake")
+    found = summarize(lake, least=3.0)
+    assert found.short == 1 and found.people["a_day"].to_list() == [360.0, 600.0, 180.0]
+    with pytest.raises(FleetError, match="ask for fewer"):
+        summarize(lake, least=20.0)
 
 
 def test_mistakes_are_explained(recognizer: Path, tmp_path: Path, study: Path) -> None:

@@ -76,3 +76,8 @@ class MissingExtraError(AmbuloError):
             f"this needs the package '{package}', which is not installed: "
             f"pip install 'ambulo[{extra}]'"
         )
+        self._made_of = (package, extra)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """How it goes from one process to another."""
+        return type(self), self._made_of

@@ -45,22 +45,31 @@ def score(
 def summarize(
     lake: Path,
     out: Annotated[
-        Path | None, typer.Option(help="Write the people's table, a .csv or .parquet.")
+        list[Path] | None,
+        typer.Option(help="Write a page, .html, or the people's table, .csv or .parquet."),
     ] = None,
+    least: Annotated[
+        float, typer.Option("--least-hours", min=0, help="Leave out days with less signal.")
+    ] = 0.0,
     json_: Json = False,
 ) -> None:
     """Sum up a folder that `score` wrote: minutes a day of each activity, over people.
 
-    Example: ambulo summarize lake --out people.csv
+    Example: ambulo summarize lake --out group.html --out people.csv --least-hours 10
     """
     from ambulo.errors import OutputError
     from ambulo.fleet.summary import summarize as sum_up
     from ambulo.timeline import write_whole
 
-    found = sum_up(lake)
-    if out is not None:
-        writers = {".csv": found.people.write_csv, ".parquet": found.people.write_parquet}
-        if out.suffix not in writers:
-            raise OutputError(f"{out}: the table is written as {', '.join(writers)}")
-        write_whole(out, writers[out.suffix])
+    found = sum_up(lake, least=least)
+    writers = {".csv": found.people.write_csv, ".parquet": found.people.write_parquet}
+    for file in out or []:
+        if file.suffix == ".html":
+            from ambulo.report.group import write_group
+
+            write_group(found, file)
+        elif file.suffix in writers:
+            write_whole(file, writers[file.suffix])
+        else:
+            raise OutputError(f"{file}: what is written is .html, {', '.join(writers)}")
     typer.echo(json.dumps(found.to_dict(), default=str) if json_ else str(found))

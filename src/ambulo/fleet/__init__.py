@@ -10,17 +10,21 @@ over a cluster; both write the same tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ambulo.errors import FleetError
-from ambulo.fleet.engines import ENGINES
+from ambulo.fleet.cluster import ray
+from ambulo.fleet.engines import Engine, local
 from ambulo.fleet.jobs import Job, jobs
 from ambulo.fleet.lake import Lake
 from ambulo.fleet.task import Plan
 from ambulo.recognizer import Recognizer
+
+ENGINES: dict[str, Engine] = {"local": local, "ray": ray}
+"""Every engine by its name."""
 
 Tell = Callable[[float, str], None]
 """Called with how much of the work one more task was, and what to say."""
@@ -79,6 +83,10 @@ def score(
     found, lake = jobs(source), Lake(out)
     lake.sweep()
     entries = lake.entries()
+    for job in found:
+        owner = entries.get(job.key, {}).get("person", job.person)
+        if owner != job.person:  # its rows lie under another name
+            lake.drop(replace(job, person=owner))
     waiting = [job for job in found if not plan.has(entries.get(job.key), job)]
     before = len(found) - len(waiting)
     share = 1 / max(len(waiting), 1)
@@ -90,6 +98,7 @@ def score(
             quarantined[entry["name"]] = entry["reason"]
         if tell:
             tell(share, f"{done + len(quarantined)} of {len(waiting)}, {entry['name']}")
+    lake.sweep()  # a worker that died may have left a half
     lake.index()
     return Outcome(done, before, quarantined, seconds)
 

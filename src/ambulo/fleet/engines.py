@@ -1,4 +1,4 @@
-"""How tasks are spread: over the processes of this machine, or over a Ray cluster."""
+"""How tasks are spread over the processes of this machine; `cluster` does it with Ray."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from ambulo.errors import MissingExtraError
 from ambulo.fleet.jobs import Job
-from ambulo.fleet.lake import Lake
-from ambulo.fleet.task import Plan, work
+from ambulo.fleet.task import Plan, crashed, work
 
 AHEAD = 2
 """Tasks a worker that wait their turn: more would only take memory."""
 TRIES = 2
 """How often a recording may take its worker down before it is quarantined."""
-CRASHED = "its worker died, twice: is there too little memory for it?"
 
 Engine = Callable[[Plan, Sequence[Job], int], Iterator[dict[str, Any]]]
 
@@ -43,7 +40,7 @@ def local(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[dict[str, A
             (_, entry), *_ = _pool(plan, [job], 1)
             if entry is not None:
                 break
-        yield entry if entry is not None else _crashed(plan, job)
+        yield entry if entry is not None else crashed(plan, job)
 
 
 def _pool(
@@ -58,8 +55,8 @@ def _pool(
         try:
             while left or under:
                 while left and len(under) < workers * AHEAD:
-                    job = left.pop()
-                    under[pool.submit(work, plan, job)] = job
+                    future = pool.submit(work, plan, left[-1])  # which a dead worker may refuse
+                    under[future] = left.pop()
                 done, _ = wait(under, return_when=FIRST_COMPLETED)
                 for future in done:
                     entry = future.result()
@@ -83,49 +80,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _crashed(plan: Plan, job: Job) -> dict[str, Any]:
-    entry = {
-        "name": job.name,
-        "person": job.person,
-        "by": plan.made_by(),
-        "stamp": job.stamp,
-        "status": "quarantined",
-        "reason": CRASHED,
-    }
-    Lake(plan.out).enter(job, entry)
-    return entry
-
-
-def ray(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[dict[str, Any]]:
-    """Each job's entry as it gets done, by a Ray cluster: that of RAY_ADDRESS, or one made here."""
-    try:
-        import ray as cluster
-    except ImportError as error:
-        raise MissingExtraError("ray", "fleet") from error
-    if not cluster.is_initialized():
-        cluster.init(num_cpus=workers or None, log_to_driver=False, include_dashboard=False)
-    task = cluster.remote(max_retries=TRIES, num_cpus=1)(_alone)
-    most = workers or max(int(cluster.cluster_resources().get("CPU", 1)), 1)
-    left = list(reversed(jobs))
-    under: dict[Any, Job] = {}
-    while left or under:
-        while left and len(under) < most * AHEAD:
-            job = left.pop()
-            under[task.remote(plan, job)] = job
-        (ready, *_), _ = cluster.wait(list(under), num_returns=1)
-        job = under.pop(ready)
-        try:
-            yield cluster.get(ready)
-        except cluster.exceptions.WorkerCrashedError:
-            yield _crashed(plan, job)
-
-
-def _alone(plan: Plan, job: Job) -> dict[str, Any]:
-    os.environ["AMBULO_THREADS"] = "1"
-    return work(plan, job)
-
-
-ENGINES: dict[str, Engine] = {"local": local, "ray": ray}
-"""Every engine by its name."""

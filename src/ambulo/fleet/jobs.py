@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from ambulo.errors import FleetError, MissingExtraError
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".json", ".zip", ".gz", ".cwa", ".bin", ".gt3x")
 """Endings of files that are taken for recordings where a folder is given."""
+
+
+_TICK = 0.05
+"""Seconds in which a file may change twice without another time of change."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,12 @@ class Job:
             target = Path(folder) / Path(path).name
             store.get_file(path, str(target))
             yield target
+
+    def settle(self) -> None:
+        """Wait until another change of the file would show: its clock ticks slower than we read."""
+        if not remote(self.url) and Path(self.url).exists():
+            age = time.time() - Path(self.url).stat().st_mtime
+            time.sleep(_TICK - age if 0 <= age < _TICK else 0)
 
     def current(self) -> str:
         """The stamp of the file as it is now."""

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from ambulo.errors import FleetError
+from ambulo.errors import FleetError, OutputError
 from ambulo.fleet.jobs import Job, filesystem, remote
 from ambulo.timeline import write_whole
 
@@ -42,14 +42,32 @@ class Lake:
         return f"{table}/person={quote(job.person, safe='')}/{job.key}.parquet"
 
     def put(self, place: str, write: Callable[[Path], Any]) -> None:
-        """Write a file by `write(path)`; a reader never sees a half."""
-        if self.store is None:
-            write_whole(Path(self.root) / place, write)
-            return
-        with TemporaryDirectory() as folder:
-            made = Path(folder) / "made"
-            write(made)
-            self.store.put_file(str(made), f"{self.root}/{place}")
+        """Write a file by `write(path)`; a reader never sees a half. Raises OutputError."""
+        from polars.exceptions import ComputeError  # which a full disk is to polars
+
+        try:
+            if self.store is None:
+                write_whole(Path(self.root) / place, write)
+                return
+            with TemporaryDirectory() as folder:
+                made = Path(folder) / "made"
+                write(made)
+                self.store.put_file(str(made), f"{self.root}/{place}")
+        except (OSError, ComputeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(
+                f"{self.url}: cannot be written to ({reason}): make room, or see to access, and "
+                "run this again; what was done is kept"
+            ) from error
+
+    def drop(self, job: Job) -> None:
+        """Take away a recording's rows, if there are any."""
+        for table in TABLES:
+            place = f"{self.root}/{self.place(table, job)}"
+            if self.store is None:
+                Path(place).unlink(missing_ok=True)
+            elif self.store.exists(place):
+                self.store.rm_file(place)
 
     def enter(self, job: Job, entry: dict[str, Any]) -> None:
         """Note what became of a recording: the last thing that its task does."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ambulo.days import NOT_WORN
 from ambulo.errors import FleetError
+from ambulo.timeline import GAP
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,15 +18,19 @@ if TYPE_CHECKING:
 class Summary:
     """What people did: minutes a day of each activity, by person and over people.
 
-    `people` has a row for each person and activity, `activities` one for each activity: people,
-    mean, deviation, least and most of their means. `failed` are recordings with their reasons.
+    `days` has a row for each person, day and activity, `people` for each person and activity,
+    `activities` for each activity: how many people showed it, mean, deviation, least, quartiles and
+    most of their minutes a day. `failed` are recordings with their reasons; `short` counts days
+    left out.
     """
 
+    days: pl.DataFrame
     people: pl.DataFrame
     activities: pl.DataFrame
     failed: pl.DataFrame
     recordings: int
     hours: float
+    short: int = 0
 
     def __str__(self) -> str:
         lines = [
@@ -33,9 +39,8 @@ class Summary:
         ]
         lines.append(f"{'minutes a day':<22}{'people':>8}{'mean':>9}{'deviation':>11}")
         for row in self.activities.iter_rows(named=True):
-            spread = row["deviation"] or 0.0
             lines.append(
-                f"{row['activity']:<22}{row['people']:>8}{row['mean']:>9.1f}{spread:>11.1f}"
+                f"{row['activity']:<22}{row['people']:>8}{row['mean']:>9.1f}{row['deviation']:>11.1f}"
             )
         return "\n".join(lines)
 
@@ -44,17 +49,20 @@ class Summary:
         return {
             "recordings": self.recordings,
             "hours": self.hours,
+            "days": self.days.select("person", "day").n_unique(),
+            "days_left_out": self.short,
             "activities": self.activities.to_dicts(),
             "people": self.people.to_dicts(),
             "failed": self.failed.to_dicts(),
         }
 
 
-def summarize(lake: str | Path) -> Summary:
+def summarize(lake: str | Path, *, least: float = 0.0) -> Summary:
     """Sum up a lake that `score` wrote, on this machine.
 
-    A person's minutes a day are those of all days on which anything was recorded. Raises FleetError
-    where there is no lake, or nothing in it.
+    A person's minutes a day are the mean over all days with at least `least` hours of signal, gaps
+    and time not worn apart; several recordings of a day are one day. Raises FleetError where there
+    is no lake, or nothing in it.
     """
     import polars as pl
 
@@ -67,39 +75,77 @@ def summarize(lake: str | Path) -> Summary:
         raise FleetError(
             f"{lake}: all {len(manifest)} recordings are quarantined; see its manifest"
         )
-    days = pl.scan_parquet(
+    days = _days(folder, done["name"])
+    worn = pl.when(pl.col("activity").is_in((GAP, NOT_WORN))).then(0.0).otherwise("minutes")
+    kept = days.filter(worn.sum().over("person", "day") >= 60 * least)
+    if not len(kept):
+        raise FleetError(f"{lake}: no day has {least:g} hours of signal: ask for fewer")
+    people = _people(kept)
+    return Summary(
+        days=kept,
+        people=people,
+        activities=_activities(people),
+        failed=manifest.filter(pl.col("status") != "done").select("name", "person", "reason"),
+        recordings=len(done),
+        hours=float(done["seconds"].sum()) / 3600,
+        short=days.select("person", "day").n_unique() - kept.select("person", "day").n_unique(),
+    )
+
+
+def _days(folder: Path, done: pl.Series) -> pl.DataFrame:
+    """A row for each person, day and activity; a day without a date is one of its recording's."""
+    import polars as pl
+
+    rows = pl.scan_parquet(
         folder / "days" / "**" / "*.parquet",
         hive_partitioning=True,
         hive_schema={"person": pl.String},
-    ).collect()
-    days = days.join(done.select(pl.col("name").alias("recording")), on="recording", how="semi")
-    each = days.with_columns(id=pl.concat_str(pl.col("recording"), pl.col("day").cast(pl.String)))
-    each = each.with_columns(
-        id=pl.when(pl.col("date").is_null()).then("id").otherwise(pl.col("date").cast(pl.String))
     )
-    count = each.group_by("person").agg(days=pl.col("id").n_unique())
-    people = (
-        each.group_by("person", "activity")
-        .agg(pl.col("minutes").sum(), pl.col("bouts").sum(), pl.col("longest").max())
+    numbered = pl.format("{} day {}", "recording", pl.col("day") + 1)
+    return (
+        rows.filter(pl.col("recording").is_in(done.implode()))
+        .with_columns(day=pl.coalesce(pl.col("date").cast(pl.String), numbered))
+        .group_by("person", "day", "date", "activity")
+        .agg(pl.col("minutes", "bouts", "steps").sum(), pl.col("longest").max())
+        .sort("person", "day", "activity")
+        .collect()
+    )
+
+
+def _people(days: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    count = days.group_by("person").agg(days=pl.col("day").n_unique())
+    return (
+        days.group_by("person", "activity")
+        .agg(pl.col("minutes", "bouts").sum(), pl.col("longest").max())
         .join(count, on="person")
         .with_columns(a_day=pl.col("minutes") / pl.col("days"))
         .sort("person", "activity")
     )
-    everyone = people["person"].n_unique()
-    activities = (
+
+
+def _activities(people: pl.DataFrame) -> pl.DataFrame:
+    """Each activity over all people; who never showed it did so for 0 minutes."""
+    import polars as pl
+
+    each = (
         people.pivot(on="activity", index="person", values="a_day")
         .fill_null(0.0)
         .unpivot(index="person", variable_name="activity", value_name="a_day")
-        .group_by("activity")
-        .agg(
-            people=(pl.col("a_day") > 0).sum(),
-            mean=pl.col("a_day").mean(),
-            deviation=pl.col("a_day").std() if everyone > 1 else pl.lit(0.0),
-            least=pl.col("a_day").min(),
-            most=pl.col("a_day").max(),
-        )
-        .sort("mean", descending=True)
     )
-    failed = manifest.filter(pl.col("status") != "done").select("name", "person", "reason")
-    hours = float(done["seconds"].sum()) / 3600
-    return Summary(people, activities, failed, len(done), hours)
+    value = pl.col("a_day")
+    return (
+        each.group_by("activity")
+        .agg(
+            people=(value > 0).sum(),
+            mean=value.mean(),
+            deviation=value.std().fill_null(0.0),
+            least=value.min(),
+            lower=value.quantile(0.25, "linear"),
+            median=value.median(),
+            upper=value.quantile(0.75, "linear"),
+            most=value.max(),
+        )
+        .sort("mean", "activity", descending=[True, False])
+    )

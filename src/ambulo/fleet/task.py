@@ -24,6 +24,7 @@ from ambulo.recognizer import Recognizer
 from ambulo.wearing import Stillness
 
 CHANGED = "changed while it was read"
+CRASHED = "its worker died, twice: is there too little memory for it?"
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,23 @@ class Plan:
         return entry.get("stamp") == job.stamp and entry.get("by") == self.made_by()
 
 
-def work(plan: Plan, job: Job) -> dict[str, Any]:
+def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str, Any]:
     """Score a recording, and give its entry, which is in the lake by then.
 
-    A recording that cannot be scored is quarantined; a lake that cannot be written to raises
-    OutputError.
+    The recognizer is that of the plan's file, unless it is given. A recording that cannot be scored
+    is quarantined; a lake that cannot be written to raises OutputError.
     """
+    recognizer = recognizer or _recognizer(plan.recognizer, plan.recognizer_sha256)
     lake, begun = Lake(plan.out), time.perf_counter()
     entry: dict[str, Any] = {"name": job.name, "person": job.person, "by": plan.made_by()}
     for _ in range(2):  # a file that changes while it is read is read again
+        job.settle()
         before = job.current()
         entry |= {"stamp": before, "status": "quarantined", "reason": CHANGED, "sha256": ""}
         try:
             with job.local() as path:
                 entry["sha256"] = _hash(path)
-                tables, facts = _score(plan, job, path)
+                tables, facts = _score(plan, job, path, recognizer)
         except AmbuloError as error:
             tables, facts = {}, {"reason": str(error).replace(str(job.url), job.name)}
         except (OSError, MemoryError) as error:
@@ -77,7 +80,25 @@ def work(plan: Plan, job: Job) -> dict[str, Any]:
             lake.put(lake.place(table, job), frame.write_parquet)
         entry |= facts
         break
+    if entry["status"] != "done":  # nor is anything left of what it once was
+        lake.drop(job)
     lake.enter(job, {**entry, "took": round(time.perf_counter() - begun, 3)})
+    return entry
+
+
+def crashed(plan: Plan, job: Job) -> dict[str, Any]:
+    """Quarantine a recording that takes its worker down, and give its entry."""
+    entry = {
+        "name": job.name,
+        "person": job.person,
+        "by": plan.made_by(),
+        "stamp": job.stamp,
+        "status": "quarantined",
+        "reason": CRASHED,
+    }
+    lake = Lake(plan.out)
+    lake.drop(job)
+    lake.enter(job, entry)
     return entry
 
 
@@ -94,9 +115,10 @@ def _hash(path: Path) -> str:
     return found.hexdigest()
 
 
-def _score(plan: Plan, job: Job, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _score(
+    plan: Plan, job: Job, path: Path, recognizer: Recognizer
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The tables of a recording, and what its entry says of it."""
-    recognizer = _recognizer(plan.recognizer, plan.recognizer_sha256)
     whole = pieces(path)
     names = [channel.name for channel in whole.sketch.channels]
     axes = gravity_axes(names)
