@@ -46,7 +46,7 @@ async def follow(
     session.ended = True
     batcher.add(session)
     if hearing.done() and not hearing.cancelled() and hearing.exception() is None:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect):  # it may not wait for the rest
             await asyncio.wait_for(asyncio.shield(telling), LAST)
     for task in (telling, hearing):
         task.cancel()
