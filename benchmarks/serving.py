@@ -76,6 +76,8 @@ class Phone(asyncio.Protocol):
             opcode, content, self.received = found
             if opcode == 1:
                 self.hear(now, json.loads(content))
+            if opcode == 9:  # a ping: who does not answer is sent away
+                self.transport.write(framed(10, content))
 
     def hear(self, now: float, message: dict[str, Any]) -> None:
         assert "error" not in message, message

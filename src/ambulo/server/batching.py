@@ -25,6 +25,8 @@ AHEAD = 60.0
 """Seconds before a window's end in which samples only wait for the rest of it."""
 SHARE = 500
 """Samples of one session that a round takes."""
+UNTOLD = 100
+"""Rounds whose decisions a phone may leave unread before it is not read any further."""
 ROUND = 32
 """Sessions in a round, and windows that go through the network at once: of more, each would take
 longer, and memory for them would be held for good."""
@@ -47,11 +49,17 @@ class Session:
         self.room.set()
 
     def put(self, rows: Array) -> None:
-        """Take rows of time and values; `room` is clear while too many wait."""
+        """Take rows of time and values; `room` is clear while too much waits, either way."""
         self.inbox.append((time.monotonic(), rows))
         self.waiting += len(rows)
         self.newest = float(rows[-1, 0]) if len(rows) else self.newest
-        if self.waiting >= self.limit:
+        self.breathe()
+
+    def breathe(self) -> None:
+        """See whether there is room for more."""
+        if self.waiting < self.limit and len(self.out) < UNTOLD:
+            self.room.set()
+        else:
             self.room.clear()
 
     @property
@@ -161,6 +169,5 @@ class Batcher:
             self.metrics.took(now - came)
         session.out.append((now - came, decided))
         session.news.set()
-        if session.waiting < session.limit:
-            session.room.set()
+        session.breathe()
         self.add(session)  # for what came meanwhile, or was more than its share
