@@ -54,7 +54,7 @@ def c_header(recognizer: Recognizer) -> str:
 def run(header: str, windows: Array, classes: int) -> tuple[Array, float]:
     """What compiled C says of windows `(n, length, channels)`: probabilities `(n, classes)`.
 
-    Beside them, the milliseconds for one. Raises OutputError without a C compiler, or if it refuses.
+    Beside them, the milliseconds for one. Raises OutputError without a C compiler that takes it.
     """
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
