@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -59,6 +60,22 @@ def test_smaller_formats_are_near_enough_or_not_written(
     assert done.difference <= 1e-3 and done.bytes < 0.8 * len(recognizer.graph)
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_plain_c_decides_alike(synthetic: Windows, tmp_path: Path) -> None:
+    small = train("small", synthetic.of(synthetic.people[:2]), progress=False)
+    done = export(small, tmp_path / "net.h", format="c", windows=synthetic.values)
+    assert done.difference < 1e-3 and done.windows == len(synthetic) and done.opset == 0
+    text = (tmp_path / "net.h").read_text()
+    assert len(text) == done.bytes and '"walking"' in text
+    assert done.bytes < 300_000
+
+
+def test_what_c_cannot_be_made_of_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="train one of features, rocket, best, small"):
+        export(recognizer, tmp_path / "net.h", format="c")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_decides_otherwise_is_not_written(
     recognizer: Recognizer, synthetic: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +84,7 @@ def test_what_decides_otherwise_is_not_written(
     with pytest.raises(OutputError, match=r"not written.*given windows"):
         export(recognizer, tmp_path / "x.onnx", windows=synthetic.values)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(OutputError, match="choose from onnx, float16, int8, phone"):
+    with pytest.raises(OutputError, match="choose from onnx, float16, int8, phone, c"):
         export(recognizer, tmp_path / "x", format="exe")
 
 

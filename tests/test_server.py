@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import random
 import socket
 import ssl
@@ -27,6 +28,7 @@ from ambulo.cli import main
 from ambulo.datasets.synthetic import make
 from ambulo.readers.table import write
 from ambulo.server import new_token, qr_code
+from ambulo.server.batching import UNTOLD, Session
 from ambulo.server.certificate import certificate
 from ambulo.stream import Stream
 
@@ -153,13 +155,31 @@ def test_what_is_no_recording_is_refused_with_a_reason(url: str, name: str) -> N
     assert "/tmp" not in answer.json()["detail"] and healthy(url)
 
 
-def test_a_bomb_goes_off_in_a_process_of_its_own(waist: Recognizer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.zip", "a.csv.gz"])
+def test_a_bomb_goes_off_in_a_process_of_its_own(
+    waist: Recognizer, tmp_path: Path, name: str
+) -> None:
     path = waist.save(tmp_path / "r.ambulo")
     with served(recognizer=path, memory=1 << 30) as url:
+        content = bomb(name.rpartition(".")[2])
         answer = httpx.post(
-            f"{url}/predict?name=a.zip", headers=SHOWN, content=bomb("zip"), timeout=100
+            f"{url}/predict?name={name}", headers=SHOWN, content=content, timeout=99
         )
         assert answer.status_code == 422 and healthy(url)
+
+
+def test_json_that_would_take_many_times_its_size_is_not_read(
+    waist: Recognizer, tmp_path: Path
+) -> None:
+    path = waist.save(tmp_path / "r.ambulo")
+    kind = {**SHOWN, "Content-Type": "application/json"}
+    with served(recognizer=path, collect=tmp_path / "kept", rate=1e6) as url:
+        for content, codes in ((b"[" * 100_000, (400, 422)), (b"[" + b"[]," * (1 << 20), (413,))):
+            answer = httpx.post(f"{url}/collect/s", headers=kind, content=content)
+            assert answer.status_code in codes, answer.text[:200]
+        parts = (b"[]," * 100_000 for _ in range(9))  # whose size is not said before
+        assert httpx.post(f"{url}/collect/s", headers=kind, content=parts).status_code == 413
+        assert healthy(url)
 
 
 def test_too_large_too_slow_and_too_often(url: str, waist: Recognizer, tmp_path: Path) -> None:
@@ -185,6 +205,22 @@ def test_too_large_too_slow_and_too_often(url: str, waist: Recognizer, tmp_path:
     with served(recognizer=path, rate=1.0) as other:
         codes = [httpx.get(f"{other}/health").status_code for _ in range(20)]
     assert 429 in codes and codes[0] == 200
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_a_head_that_does_not_come_is_not_waited_for(
+    waist: Recognizer, tmp_path: Path, before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ambulo.server.patience.SECONDS", 0.5)
+    monkeypatch.setattr("ambulo.server.KEPT", 1)
+    with served(recognizer=waist.save(tmp_path / "r.ambulo")) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), 20) as raw:
+            raw.sendall(before)
+            raw.sendall(b"GET /health HTTP/1.1\r\nHos")
+            answers = b"".join(iter(lambda: raw.recv(65536), b""))  # until it is closed
+        assert answers.count(b"HTTP/1.1 200") == len(before[:1])
+        assert healthy(url)
 
 
 def test_the_server_decides_as_the_stream_does(url: str, waist: Recognizer) -> None:
@@ -244,9 +280,71 @@ def test_a_websocket_needs_the_token(url: str) -> None:
         assert refused.value.response.status_code == 403
 
 
+def test_a_message_too_large_ends_its_connection(url: str) -> None:
+    with live(url) as connection, pytest.raises(ConnectionClosed) as closed:
+        connection.send(bytes(1 << 20))
+        while True:
+            connection.recv(timeout=20)
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
+    assert healthy(url)
+
+
+def test_what_is_wrong_with_samples_is_counted_and_they_are_decided_on(
+    url: str, waist: Recognizer
+) -> None:
+    """Duplicates, samples out of order and not finite, a clock that is set back by an hour."""
+    rows = signal(60)
+    rows[1500:, 0] -= 3600.0
+    wrong = rows.repeat(1 + (np.arange(len(rows)) % 50 == 7), axis=0)
+    wrong[[400, 401]] = wrong[[401, 400]]
+    wrong[800, 3] = np.nan
+    stream = Stream(waist)
+    expected = stream.push(wrong[:, 0], wrong[:, 1:]) + stream.finish()
+    before = counted(url)
+    with live(url) as connection:
+        for k in range(0, len(wrong), 25):
+            connection.send(wrong[k : k + 25].astype("<f8").tobytes())
+            if k < 500:
+                connection.send("{")
+        connection.send('{"end":true}')
+        messages = hear(connection)
+    got = [d["activity"] for m in messages for d in m.get("decisions", ())]
+    assert got == [d.activity for d in expected] and len(got) > 35
+    after = counted(url)
+    grown = {name: n - before.get(name, 0) for name, n in after.items()}
+    assert grown["ambulo_malformed_total"] == 20
+    for kind in ("duplicate", "late", "not_finite", "jumps"):
+        assert grown[f'ambulo_faults_total{{kind="{kind}"}}'] == stream.counts[kind] > 0
+
+
+def counted(url: str) -> dict[str, int]:
+    lines = httpx.get(f"{url}/metrics", headers=SHOWN).text.splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: int(value) for name, value in pairs if value.isdigit()}
+
+
+def test_who_reads_nothing_is_not_read_any_further(waist: Recognizer) -> None:
+    session = Session(Stream(waist), waiting=1000)
+    for _ in range(UNTOLD):
+        session.put(np.zeros((1, 7)))
+        session.out.append((0.0, []))
+    session.portion()
+    session.breathe()
+    assert not session.room.is_set()
+    session.out.clear()
+    session.breathe()
+    assert session.room.is_set()
+
+
+def memory() -> int:
+    """Bytes that this process, in which the server runs too, has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells no process's memory")
 def test_malformed_messages_are_counted_and_then_refused(url: str, waist: Recognizer) -> None:
     """Made-up messages of all kinds, 1000 of them over many connections; others are served on."""
-    chance = random.Random(0)
+    chance, before = random.Random(0), memory()
     good = json.dumps({"time": [0.1, 0.2], "acc_x": [1, 2]})
     sent = 0
     while sent < 1000:
@@ -258,7 +356,7 @@ def test_malformed_messages_are_counted_and_then_refused(url: str, waist: Recogn
                 hear(connection)
             except ConnectionClosed:
                 pass
-    assert healthy(url)
+    assert healthy(url) and memory() - before < 32 << 20
     test_the_server_decides_as_the_stream_does(url, waist)
 
 

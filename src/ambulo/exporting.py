@@ -3,7 +3,8 @@
 `onnx` is the graph that the recognizer itself runs (operator set 18, any number of windows at
 once); `float16` stores its weights in half precision, `int8` those of its products in bytes.
 `phone` is one zip of network.onnx and recognizer.json (windowing, activities, temperature, context,
-card) that a web page loads. ExecuTorch, LiteRT and C are not offered yet.
+card) that a web page loads. `c` is one header of plain C (see `ambulo.c_header`). ExecuTorch and
+LiteRT are not offered.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.c_header import c_header, run
 from ambulo.errors import MissingExtraError, OutputError
 from ambulo.recognizer import Recognizer
 from ambulo.timeline import write_whole
@@ -38,7 +40,8 @@ SHARE = 1e-3
 class Export:
     """What was written and how it compares with the recognizer on `windows` windows.
 
-    `bytes` is the size of its graph; `milliseconds` the median time of one window on one thread;
+    `opset` is 0 where it is no graph, `bytes` the size of the graph or of the C; `milliseconds` the
+    usual time of one window on one thread;
     `difference` the largest one in a probability, `changed` the share of decisions that differ.
     """
 
@@ -71,30 +74,21 @@ def export(
     own shape. Raises OutputError for an unknown format, or where the export would differ by more
     than 1e-3 in a probability or in 0.1 % of the decisions.
     """
-    if format not in FORMATS:
-        raise OutputError(f"there is no format '{format}': choose from {', '.join(FORMATS)}")
+    if format not in (*FORMATS, "c"):
+        raise OutputError(f"there is no format '{format}': choose from {', '.join(FORMATS)}, c")
     if windows is None:
         windows, checked_on = made_up(recognizer), "made-up windows"
-    try:
-        graph = FORMATS[format](recognizer.graph)
-        opset = _opset(graph)
-    except ImportError as error:
-        raise MissingExtraError(error.name or "onnx", "train") from error
-    other = replace(recognizer, graph=graph)
-    content = _bundle(other) if format == "phone" else graph
-    written = replace(other, graph=_graph_in(content) if format == "phone" else content)
-    own, its = recognizer.probabilities(windows), written.probabilities(windows)
+    content, facts, its = (_c if format == "c" else _graph)(recognizer, format, windows)
+    own = recognizer.probabilities(windows)
     changed = float((own.argmax(1) != its.argmax(1)).mean())
     found = Export(
         file=str(path),
         format=format,
-        opset=opset,
-        bytes=len(graph),
-        milliseconds=_milliseconds(other, windows),
         windows=len(windows),
         checked_on=checked_on,
         difference=float(np.abs(own - its).max()),
         changed=changed,
+        **facts,
     )
     if not found.difference <= MOST or changed > SHARE:
         raise OutputError(
@@ -104,6 +98,31 @@ def export(
         )
     write_whole(Path(path), lambda to: to.write_bytes(content))
     return found
+
+
+Made = tuple[bytes, dict[str, Any], Array]
+"""A file's content, facts about it, and the probabilities that it gives."""
+
+
+def _graph(recognizer: Recognizer, format: str, windows: Array) -> Made:
+    try:
+        graph = FORMATS[format](recognizer.graph)
+        opset = _opset(graph)
+    except ImportError as error:
+        raise MissingExtraError(error.name or "onnx", "train") from error
+    other = replace(recognizer, graph=graph)
+    content = _bundle(other) if format == "phone" else graph
+    written = replace(other, graph=_graph_in(content) if format == "phone" else content)
+    took = _milliseconds(other, windows)
+    facts = {"opset": opset, "bytes": len(graph), "milliseconds": took}
+    return content, facts, written.probabilities(windows)
+
+
+def _c(recognizer: Recognizer, format: str, windows: Array) -> Made:
+    header = c_header(recognizer)
+    found, took = run(header, windows, len(recognizer.activities))
+    facts = {"opset": 0, "bytes": len(header), "milliseconds": took}
+    return header.encode(), facts, found
 
 
 def made_up(recognizer: Recognizer, n: int = 512) -> Array:

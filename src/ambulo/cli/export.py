@@ -19,7 +19,8 @@ def export(
     recognizer: Path,
     out: Annotated[Path, typer.Option(help="The file to write.")],
     format: Annotated[
-        str, typer.Option(help="onnx, float16, int8, or phone (a zip for the web page).")
+        str,
+        typer.Option(help="onnx, float16, int8, phone (a zip for the web page), or c (a header)."),
     ] = "onnx",
     check: Annotated[
         str | None,
@@ -47,8 +48,9 @@ def export(
     if json_:
         typer.echo(json.dumps(found.to_dict()))
         return
+    kind = f"opset {found.opset}" if found.opset else "C99"
     typer.echo(
-        f"{found.file}: {found.format}, opset {found.opset}, {found.bytes / 1e3:.0f} kB, "
+        f"{found.file}: {found.format}, {kind}, {found.bytes / 1e3:.0f} kB, "
         f"{found.milliseconds:.2f} ms a window; on {found.windows} windows ({found.checked_on}) "
         f"probabilities differ by at most {found.difference:.1e}, decisions in "
         f"{100 * found.changed:.2f} %"

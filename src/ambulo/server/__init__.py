@@ -19,6 +19,9 @@ from ambulo.server.options import Options
 if TYPE_CHECKING:
     import uvicorn
 
+KEPT = 15
+"""Seconds for which a connection without a request is kept."""
+
 __all__ = ["Options", "new_token", "qr_code", "server"]
 
 
@@ -60,7 +63,7 @@ def server(
         ws_max_size=options.message,
         ws_max_queue=4,
         ws_per_message_deflate=False,
-        timeout_keep_alive=15,
+        timeout_keep_alive=KEPT,
         timeout_graceful_shutdown=10,
         limit_concurrency=2 * options.sessions + 100,
         server_header=False,

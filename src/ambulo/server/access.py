@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -64,20 +65,31 @@ class Access:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
+        refusals: list[Refused] = []
 
         async def sent(message: Message) -> None:
             nonlocal started
+            if refusals:
+                return  # what the application makes of that does not matter
             if message["type"] == "http.response.start":
                 started = True
                 self.metrics.count("ambulo_requests_total", 1, f'status="{message["status"]}"')
                 message["headers"] = [*message.get("headers", []), *HEADERS.items()]
             await send(message)
 
-        try:
-            await self.app(scope, self._limited(receive), sent)
-        except Refused as refused:
-            if not started:
-                await self._refuse(scope, receive, send, refused)
+        limited = self._limited(receive, self._largest(scope))
+
+        async def received() -> Message:
+            try:
+                return await limited()
+            except Refused as refused:
+                refusals.append(refused)
+                raise
+
+        with contextlib.suppress(Refused):
+            await self.app(scope, received, sent)
+        if refusals and not started:
+            await self._refuse(scope, receive, send, refusals[0])
 
     def _check(self, scope: Scope) -> None:
         headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
@@ -87,9 +99,14 @@ class Access:
         if scope["path"] not in self.open and not self._shown(scope, headers):
             raise Refused(401, "token", "no valid token: scan the QR code that the server shows")
         length = headers.get(b"content-length", "0")
-        if not length.isdigit() or int(length) > self.options.upload:
-            limit = self.options.upload >> 20
-            raise Refused(413, "size", f"too large: up to {limit} MiB are taken")
+        limit = self._largest(scope)
+        if not length.isdigit() or int(length) > limit:
+            raise Refused(413, "size", f"too large: up to {limit >> 20} MiB are taken")
+
+    def _largest(self, scope: Scope) -> int:
+        """Bytes that a body may have; JSON takes many times its size in memory."""
+        recording = scope["path"] == "/predict"
+        return self.options.upload if recording else min(self.options.chunk, self.options.upload)
 
     def _check_origin(self, scope: Scope, headers: dict[bytes, str]) -> None:
         origin = headers.get(b"origin")
@@ -120,7 +137,7 @@ class Access:
         self.seen[address] = (max(left - 1, 0.0), now)
         return left >= 1
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, limit: int) -> Receive:
         """A body that may neither be too large, whatever it said, nor come too slowly."""
         taken, until = 0, time.monotonic() + self.options.slowest
         whole = False
@@ -135,7 +152,7 @@ class Access:
                 raise Refused(408, "slow", "the request came too slowly") from error
             taken += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if taken > self.options.upload:
+            if taken > limit:
                 raise Refused(413, "size", "too large")
             return message
 

@@ -9,80 +9,27 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
-from fastapi import Path as InPath
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 
 from ambulo.recognizer import Recognizer
 from ambulo.server.access import Access
 from ambulo.server.batching import Batcher
 from ambulo.server.collection import Collection
+from ambulo.server.contract import Bout, Chunk, Kept, Session, answers
 from ambulo.server.live import follow
 from ambulo.server.metrics import Metrics
-from ambulo.server.options import CODE, Options
+from ambulo.server.options import Options
 from ambulo.server.uploads import predict
 from ambulo.stream import Stream
 from ambulo.stream.snapshots import fingerprint
 
 WEB = Path(__file__).parent.parent / "web"
-Code = Annotated[str, Field(pattern=f"^{CODE.pattern}$")]
-Row = Annotated[
-    list[Annotated[float, Field(allow_inf_nan=False, ge=-1e11, le=1e11)]],
-    Field(min_length=4, max_length=7),
-]
-
-
-Session = Annotated[str, InPath(pattern=f"^{CODE.pattern}$")]
-
-
-class Labelled(BaseModel):
-    """An activity from `start` to `end`, in seconds since 1970."""
-
-    start: float = Field(allow_inf_nan=False)
-    end: float = Field(allow_inf_nan=False)
-    activity: Annotated[str, Field(pattern=r"^[\w][\w \-]{0,39}$")]
-
-
-class Chunk(BaseModel):
-    """A part of a recording: rows of time (s since 1970), acc x y z (m/s²), gyro x y z (rad/s).
-
-    `number` counts from 0; `intervals` are all that are labelled so far.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    number: int = Field(ge=0, lt=1_000_000)
-    person: Code
-    placement: Code | Literal[""] = ""
-    channels: Literal[3, 6]
-    samples: Annotated[list[Row], Field(max_length=5000)]
-    intervals: Annotated[list[Labelled], Field(max_length=1000)] = []
-    last: bool = False
-
-    @model_validator(mode="after")
-    def _rows_are_whole(self) -> Chunk:
-        if any(len(row) <= self.channels for row in self.samples):
-            raise ValueError("each row needs a time and a value of each channel")
-        return self
-
-
-class Kept(BaseModel):
-    """How many chunks of a session are on the server's disk."""
-
-    kept: int
-
-
-class Bout(BaseModel):
-    """One stretch of a timeline, in seconds since the recording began."""
-
-    model_config = ConfigDict(extra="allow")
-    start: float
-    end: float
-    activity: str
-    confidence: float
 
 
 @dataclass
@@ -111,16 +58,33 @@ def create_app(options: Options) -> FastAPI:
     if options.collect is not None:
         state.collection = Collection(options.collect)
 
-    app = FastAPI(title="Ambulo", lifespan=lambda _: _running(state), docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Ambulo",
+        lifespan=lambda _: _running(state),
+        docs_url=None,
+        redoc_url=None,
+        responses=answers(401, 403, 413, 429),
+        exception_handlers={405: _wrong_method},
+    )
     _add_recognizer(app, state)
     _add_collection(app, state)
     _add_observing(app, state)
-    app.mount("/", Page(directory=WEB, html=True))
+    page = Page(directory=WEB, html=True)
     files = (path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file())
     own = frozenset(f"/{name}" for name in files)
+    app.router.routes += [Route(path, page, include_in_schema=False) for path in ("/", *own)]
     app.add_middleware(Access, options=options, metrics=state.metrics, files=own)
     app.state.ambulo = state
     return app
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    """Another method than this path's, of which `Allow` names all."""
+    routes = (route for route in request.app.router.routes if isinstance(route, Route))
+    here = (route for route in routes if route.matches(request.scope)[0] != Match.NONE)
+    allowed = {method for route in here for method in route.methods or {"GET"}}
+    headers = {"Allow": ", ".join(sorted(allowed))}
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, headers)
 
 
 @contextlib.asynccontextmanager
@@ -149,13 +113,18 @@ def _add_recognizer(app: FastAPI, state: State) -> None:
             head["recognizer"]["network"]["id"] = fingerprint(state.recognizer)
         return Response(json.dumps(head), media_type="application/json")
 
-    @app.get("/network.onnx", response_class=Response)
+    @app.get("/network.onnx", response_class=Response, responses=answers(404))
     def network() -> Response:
         """The network as ONNX."""
         graph = _recognizer(state).graph
         return Response(graph, media_type="application/octet-stream")
 
-    @app.post("/predict", response_model=list[Bout], openapi_extra=_BODY)
+    @app.post(
+        "/predict",
+        response_model=list[Bout],
+        openapi_extra=_BODY,
+        responses=answers(404, 408, 422),
+    )
     async def timeline(request: Request, name: str = "recording.csv") -> Any:
         """The timeline of an uploaded recording, sent as the body; `name` tells its kind."""
         path = state.options.recognizer
@@ -197,7 +166,7 @@ def _add_collection(app: FastAPI, state: State) -> None:
             raise HTTPException(404, "this server does not collect: start it with --collect")
         return state.collection
 
-    @app.post("/collect/{session}")
+    @app.post("/collect/{session}", responses=answers(400, 404, 408, 409, 507))
     def keep(session: Session, chunk: Chunk) -> Kept:
         """Keep a part of a recording; once this is answered it is on the disk."""
         try:
@@ -209,7 +178,7 @@ def _add_collection(app: FastAPI, state: State) -> None:
         state.metrics.count("ambulo_chunks_total")
         return Kept(kept=kept)
 
-    @app.get("/collect/{session}")
+    @app.get("/collect/{session}", responses=answers(404))
     def numbers(session: Session) -> list[int]:
         """Numbers of the parts of a recording that are kept."""
         return collection().numbers(session)
@@ -226,7 +195,7 @@ def _add_observing(app: FastAPI, state: State) -> None:
         """Counts for Prometheus."""
         return Response(state.metrics.text(state.sessions), media_type="text/plain; version=0.0.4")
 
-    @app.get("/certificate", response_class=Response)
+    @app.get("/certificate", response_class=Response, responses=answers(404))
     def certificate() -> Response:
         """The server's certificate, for a phone to trust."""
         if state.options.certificate is None:

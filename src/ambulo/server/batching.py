@@ -25,6 +25,11 @@ AHEAD = 60.0
 """Seconds before a window's end in which samples only wait for the rest of it."""
 SHARE = 500
 """Samples of one session that a round takes."""
+UNTOLD = 100
+"""Rounds whose decisions a phone may leave unread before it is not read any further."""
+ROUND = 32
+"""Sessions in a round, and windows that go through the network at once: of more, each would take
+longer, and memory for them would be held for good."""
 
 
 class Session:
@@ -44,11 +49,17 @@ class Session:
         self.room.set()
 
     def put(self, rows: Array) -> None:
-        """Take rows of time and values; `room` is clear while too many wait."""
+        """Take rows of time and values; `room` is clear while too much waits, either way."""
         self.inbox.append((time.monotonic(), rows))
         self.waiting += len(rows)
         self.newest = float(rows[-1, 0]) if len(rows) else self.newest
-        if self.waiting >= self.limit:
+        self.breathe()
+
+    def breathe(self) -> None:
+        """See whether there is room for more."""
+        if self.waiting < self.limit and len(self.out) < UNTOLD:
+            self.room.set()
+        else:
             self.room.clear()
 
     @property
@@ -91,10 +102,11 @@ class Batcher:
         """Work until cancelled."""
         while True:
             await self.woken.wait()
-            await asyncio.sleep(self.gather)
-            jobs = [(session, *session.portion()) for session in self.due]
-            self.due.clear()
-            self.woken.clear()
+            await asyncio.sleep(self.gather if len(self.due) < ROUND else 0)
+            sessions = [self.due.popleft() for _ in range(min(len(self.due), ROUND))]
+            jobs = [(session, *session.portion()) for session in sessions]
+            if not self.due:
+                self.woken.clear()
             decided = await self._in_thread([(session, rows) for session, _, rows in jobs])
             for (session, came, rows), found in zip(jobs, decided, strict=True):
                 self._tell(session, came, rows, found)
@@ -113,7 +125,7 @@ class Batcher:
             return [[] for _ in jobs]
 
     def _round(self, jobs: list[tuple[Session, list[Array]]]) -> list[list[Decision]]:
-        """Cut everybody's windows, run the network once, decide everybody's."""
+        """Cut everybody's windows, run the network on them together, decide everybody's."""
         for session, rows in jobs:
             try:
                 self._take(session, rows)
@@ -121,9 +133,7 @@ class Batcher:
                 session.error = str(error)
         due = [session.stream.due for session, _ in jobs]
         edges = np.cumsum([0, *map(len, due)])
-        own, novelty = np.zeros((0, 1)), np.zeros(0)
-        if edges[-1]:
-            own, novelty = self.recognizer.look(np.concatenate(due))
+        own, novelty = self._look([windows for windows in due if len(windows)])
         out = []
         for (session, _), first, last in zip(jobs, edges, edges[1:], strict=False):
             out.append(session.stream.decide(own[first:last], novelty[first:last]))
@@ -131,6 +141,15 @@ class Batcher:
         self.metrics.count("ambulo_windows_total", int(edges[-1]))
         self.metrics.count("ambulo_rounds_total", int(edges[-1] > 0))
         return out
+
+    def _look(self, due: list[npt.NDArray[np.float32]]) -> tuple[Array, Array]:
+        """What the network says of these windows, a few at a time."""
+        if not due:
+            return np.zeros((0, 1)), np.zeros(0)
+        windows = np.concatenate(due)
+        blocks = [windows[at : at + ROUND] for at in range(0, len(windows), ROUND)]
+        own, novelty = zip(*map(self.recognizer.look, blocks), strict=True)
+        return np.concatenate(own), np.concatenate(novelty)
 
     def _take(self, session: Session, rows: list[Array]) -> None:
         if rows and session.error is None:
@@ -150,6 +169,5 @@ class Batcher:
             self.metrics.took(now - came)
         session.out.append((now - came, decided))
         session.news.set()
-        if session.waiting < session.limit:
-            session.room.set()
+        session.breathe()
         self.add(session)  # for what came meanwhile, or was more than its share

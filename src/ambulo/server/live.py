@@ -46,11 +46,14 @@ async def follow(
     session.ended = True
     batcher.add(session)
     if hearing.done() and not hearing.cancelled() and hearing.exception() is None:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect):  # it may not wait for the rest
             await asyncio.wait_for(asyncio.shield(telling), LAST)
     for task in (telling, hearing):
         task.cancel()
     await asyncio.gather(telling, hearing, return_exceptions=True)
+    for kind, n in stream.counts.items():
+        if n and kind != "samples":
+            metrics.count("ambulo_faults_total", n, f'kind="{kind}"')
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
         await websocket.close(_code(hearing))
 
@@ -105,6 +108,7 @@ async def _tell(websocket: WebSocket, session: Session) -> None:
         await session.news.wait()
         session.news.clear()
         out, session.out = session.out, []
+        session.breathe()
         decisions = [_plain(decision, took) for took, part in out for decision in part]
         over = session.over
         if session.error is not None:

@@ -9,6 +9,7 @@ HELP = {
     "ambulo_requests_total": "Requests answered, by status.",
     "ambulo_refused_total": "Requests and connections refused, by reason.",
     "ambulo_samples_total": "Samples received over websockets.",
+    "ambulo_faults_total": "Samples late, duplicate or not finite, and jumps of clocks, by kind.",
     "ambulo_malformed_total": "Websocket messages that were not understood.",
     "ambulo_windows_total": "Windows decided.",
     "ambulo_rounds_total": "Times that the network ran, each for windows of many sessions.",

@@ -16,11 +16,12 @@ class Options:
 
     `recognizer` is the file it decides with (None: it only collects), `collect` the folder for what
     phones record (None: they may not). `token` is what a client must show; `origins` are those of
-    other pages that may ask, as "https://example.org". `upload` and `message` are the largest body
-    and websocket message in bytes, `slowest` the seconds in which a body must have come, `rate` the
-    requests a second of one address (ten seconds' worth at once), `sessions` how many phones may be
-    connected, `waiting` how many of a session's samples may wait before it is not read any further,
-    `gather` for how many seconds windows are gathered that go through the network together.
+    other pages that may ask, as "https://example.org". `upload`, `chunk` and `message` are the
+    largest recording, part of a collected one and websocket message in bytes, `slowest` the seconds
+    in which a body must have come, `rate` the requests a second of one address (ten seconds' worth
+    at once), `sessions` how many phones may be connected, `waiting` how many of a session's samples
+    may wait before it is not read any further, `gather` for how many seconds windows are gathered
+    that go through the network together.
     """
 
     token: str
@@ -29,6 +30,7 @@ class Options:
     certificate: Path | None = None
     origins: tuple[str, ...] = ()
     upload: int = 64 << 20
+    chunk: int = 2 << 20
     message: int = 1 << 18
     slowest: float = 30.0
     rate: float = 50.0

@@ -7,6 +7,12 @@ const done = (request) => new Promise((resolve, reject) => {
   request.onerror = () => reject(request.error);
 });
 
+/** Only the whole transaction is on the disk: a request may succeed and be undone. */
+const written = (transaction) => new Promise((resolve, reject) => {
+  transaction.oncomplete = resolve;
+  transaction.onabort = () => reject(transaction.error);
+});
+
 export class Store {
   constructor(told) {
     const opening = indexedDB.open("ambulo", 1);
@@ -17,13 +23,15 @@ export class Store {
   }
 
   async chunks(mode) {
-    return (await this.opened).transaction("chunks", mode).objectStore("chunks");
+    return (await this.opened).transaction("chunks", mode, { durability: "strict" }).objectStore("chunks");
   }
 
-  /** Keep a part; it is on this phone's disk when this is done, and then on its way. */
+  /** Keep a part; it is on this phone's disk, and told of, when this is done, and then on its way. */
   async keep(session, chunk) {
     const store = await this.chunks("readwrite");
-    await done(store.put({ session, ...chunk }));
+    store.put({ session, ...chunk });
+    await written(store.transaction);
+    this.told(await this.waiting(), this.refused);
     this.send();
   }
 
