@@ -182,6 +182,8 @@ def test_context_changes_decisions_and_is_named_in_an_evaluation(recorded: Windo
     heard = [s.probabilities for s in scores.values()]
     assert all(p is not None and not np.array_equal(p, heard[0]) for p in heard[1:])
     assert len({s.windows["test"] for s in scores.values()}) == 1  # the same windows are scored
+    assert scores["none"].events is None and scores["offline"].events is not None
+    assert scores["offline"].events["walking"].true > 0
     with pytest.raises(EvaluationError, match="context must be"):
         evaluate("features", windows, context="all")
 

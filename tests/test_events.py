@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from ambulo.events import Event, compare_events, mean_precision
+from ambulo.events import Event, compare_events, mean_precision, windows_as_events
 
 
 def line(text: str) -> list[Event]:
@@ -86,3 +87,20 @@ def test_an_event_counts_once_however_often_it_is_found() -> None:
     found = [Event(0, 6, "w", 0.9), Event(6.5, 10, "w", 0.8)]
     scores = compare_events([(true, found)], ["w"], (0.3,))["w"]
     assert (scores.fragmented, scores.precision[0.3], scores.underfill) == (1, 1.0, approx(0.5))
+
+
+def test_windows_become_events_of_their_recording() -> None:
+    truth = np.array([0, 0, 1, 1, 0, 0])
+    decided = np.array([0, 1, 1, 1, 1, 0])
+    scores = windows_as_events(
+        np.array(["a", "a", "a", "a", "b", "b"]),
+        np.array([0.0, 1.5, 3.0, 4.5, 0.0, 1.5]),
+        truth,
+        0.1 + 0.8 * np.eye(2)[decided],
+        ("sit", "walk"),
+        1.5,
+    )
+    assert scores["sit"].true == 2 and scores["sit"].correct == 2
+    assert scores["sit"].underfill == approx(3.0) and scores["sit"].latency == approx(0.75)
+    assert scores["walk"].true == 1 and scores["walk"].correct == 1
+    assert scores["walk"].inserted == 1 and scores["walk"].overfill == approx(1.5)

@@ -13,6 +13,7 @@ from ambulo.audit import audit
 from ambulo.context import MODES
 from ambulo.context.windows import decide, in_other_order
 from ambulo.errors import EvaluationError
+from ambulo.events import EventScores, windows_as_events
 from ambulo.importance import Importance, attention_over_time, channel_importance
 from ambulo.options import Options, make_options
 from ambulo.processes import Tell, run
@@ -21,7 +22,7 @@ from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.scores import Evaluation
 from ambulo.training import fit, predict_logits, rows, say, to_device
-from ambulo.windows import Windows
+from ambulo.windows import Windows, concatenate
 
 Array = npt.NDArray[Any]
 
@@ -100,9 +101,24 @@ def evaluate(
         context=context
         + (f", {lag} windows later" if lag else "")
         + (", bouts in random order" if shuffled else ""),
+        events=_events(windows, plan, first) if context != "none" and not shuffled else None,
         importance=first[0].importance,
         attention=_joined([outcome.attention for outcome in first]),
         **_tested(windows, plan, [outcome.probabilities for outcome in outcomes]),
+    )
+
+
+def _events(
+    windows: Windows, plan: Sequence[Fold], outcomes: Sequence[Outcome]
+) -> dict[str, EventScores]:
+    tested = concatenate([windows[fold.split(windows)[1]].labelled() for fold in plan])
+    return windows_as_events(
+        np.char.add(np.char.add(tested.subjects.astype(str), "/"), tested.recordings.astype(str)),
+        tested.seconds,
+        tested.labels,
+        np.concatenate([outcome.probabilities for outcome in outcomes]),
+        tested.activities,
+        tested.windowing.samples(tested.rate)[1] / tested.rate,
     )
 
 

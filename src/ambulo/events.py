@@ -10,6 +10,8 @@ import numpy as np
 
 OVERLAPS = (0.3, 0.5, 0.7)
 """Shares of intersection in union at which a found event counts as right in `precision`."""
+TOUCHING = 1e-6
+"""Seconds between events of one activity that are one event: rounding, and no more."""
 
 
 class Event(NamedTuple):
@@ -67,6 +69,34 @@ def compare_events(
     return {name: _one(pairs, name, overlaps) for name in activities}
 
 
+def windows_as_events(
+    recordings: Any,
+    seconds: Any,
+    labels: Any,
+    probabilities: Any,
+    activities: Sequence[str],
+    step: float,
+) -> dict[str, EventScores]:
+    """Score decisions on windows that start `step` seconds apart as events.
+
+    `recordings`, `seconds` and `labels` `(n,)` say where each labelled window lies and what it
+    shows, `probabilities` `(n, activities)` what was decided. A window stands for its first `step`
+    seconds; where nobody labelled anything there are no events, true or found.
+    """
+    decided, pairs = probabilities.argmax(axis=1), []
+    for name in dict.fromkeys(recordings.tolist()):
+        rows = np.flatnonzero(recordings == name)
+        true, found = (
+            [
+                Event(seconds[i], seconds[i] + step, activities[code[i]], sure[i])
+                for i in rows[np.argsort(seconds[rows], kind="stable")]
+            ]
+            for code, sure in ((labels, np.ones(len(labels))), (decided, probabilities.max(axis=1)))
+        )
+        pairs.append((true, found))
+    return compare_events(pairs, activities)
+
+
 def mean_precision(scores: dict[str, EventScores], overlap: float) -> float | None:
     """Mean average precision over the activities that occur, at a share of overlap."""
     there = [p for s in scores.values() if (p := s.precision[overlap]) is not None]
@@ -78,7 +108,7 @@ def _events(intervals: Iterable[Any]) -> list[Event]:
     out: list[Event] = []
     for i in sorted(intervals, key=lambda i: (i.start, i.end)):
         sure = float(getattr(i, "confidence", 1.0))
-        if out and out[-1].activity == i.activity and i.start <= out[-1].end + 1e-9:
+        if out and out[-1].activity == i.activity and i.start <= out[-1].end + TOUCHING:
             last = out[-1]
             out[-1] = Event(last.start, max(last.end, i.end), last.activity, last.confidence)
         elif i.end > i.start:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.conformal import coverage_by_people
+from ambulo.events import EventScores
 from ambulo.importance import Importance
 from ambulo.protocols import Fold
 from ambulo.windows import natural
@@ -38,7 +39,8 @@ class Evaluation:
     labelled windows given to `evaluate` these are; `wearers` names whose they are. With `explain`,
     `importance` is that of channels in the first seed and fold, and `attention` `(test windows,
     layers, steps)` that of the first seed. `audit` is the verdict on leakage, if one was asked for,
-    and `context` says which other windows spoke for one.
+    `context` says which other windows spoke for one, and `events`, with context only, scores
+    the first seed's timelines by activity.
     """
 
     dataset: str
@@ -62,6 +64,7 @@ class Evaluation:
     attention: Array | None = field(default=None, repr=False, compare=False)
     audit: dict[str, Any] | None = field(default=None, repr=False)
     context: str = "none"
+    events: dict[str, EventScores] | None = field(default=None, repr=False)
 
     @property
     def inflated(self) -> bool:
@@ -211,6 +214,7 @@ class Evaluation:
             "calibration": self.calibration(),
             "proper": self.proper(),
             "sets": self.sets(),
+            "events": {k: e.to_dict() for k, e in self.events.items()} if self.events else None,
             "temperatures": list(self.temperatures),
             "importance": self.importance.to_dict() if self.importance else None,
             "audit": self.audit,

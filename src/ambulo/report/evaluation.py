@@ -56,6 +56,7 @@ def sections(
         _people(evaluation),
         _confusion(evaluation),
         _classes(evaluation),
+        *_events(evaluation),
         _curves(evaluation),
         *insight.examples(evaluation, windows),
         *insight.calibration(evaluation),
@@ -170,6 +171,26 @@ def _classes(evaluation: Evaluation) -> Section:
     columns = ("activity", "precision", "recall", "F1", "windows")
     table = Table("Over all test people and seeds", columns, rows)
     return Section("classes", "Every activity", [table], scores)
+
+
+def _events(evaluation: Evaluation) -> list[Section]:
+    if evaluation.events is None:
+        return []
+    names = ("true", "correct", "deleted", "fragmented", "merged", "inserted")
+    rows = [
+        (
+            activity,
+            *(getattr(scores, name) for name in names),
+            f"{scores.overfill:.0f} / {scores.underfill:.0f}",
+            "" if scores.latency is None else f"{scores.latency:.1f}",
+            "" if scores.precision[0.5] is None else f"{scores.precision[0.5]:.3f}",
+        )
+        for activity, scores in evaluation.events.items()
+    ]
+    columns = ("activity", *names, "over- / underfill, s", "latency, s", "AP at 0.5")
+    caption = f"Timelines of the first seed as events; context: {evaluation.context}"
+    data = {name: scores.to_dict() for name, scores in evaluation.events.items()}
+    return [Section("events", "As events", [Table(caption, columns, rows)], data)]
 
 
 def _curves(evaluation: Evaluation) -> Section:
