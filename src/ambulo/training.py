@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ambulo.augmentation import Variation
+from ambulo.batches import Values, fit_scaling, in_memory, to_device
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
 from ambulo.context.learning import learn, still, weigh
@@ -210,7 +211,7 @@ def _solve(
 ) -> Fit:
     """Fit a model whose head is solved: one row of history for each part of the work."""
     device = torch.device("cpu")
-    training, validation = to_device(kept, device), to_device(held, device)
+    training, validation = in_memory(kept, device), in_memory(held, device)
     network = build(model, kept, training[0], options, seed, device).eval()
     history: list[dict[str, float]] = []
 
@@ -258,7 +259,7 @@ def _novelty(
 
 def run_epoch(
     state: State,
-    data: tuple[Tensor, Tensor],
+    data: tuple[Values, Tensor],
     options: Options,
     loss_of: Loss,
     variation: Variation | None,
@@ -295,13 +296,13 @@ def _batches(indices: Tensor, size: int) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def predict_logits(network: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
+def predict_logits(network: nn.Module, x: Values, batch: int = 512) -> Tensor:
     """Logits `(windows, classes)` of a network in evaluation mode."""
     network.eval()
-    return torch.cat([network(block).float() for block in torch.split(x, batch)])
+    return torch.cat([network(block).float() for block in x.split(batch)])
 
 
-def score(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+def score(network: nn.Module, x: Values, y: Tensor) -> tuple[float, float]:
     """Mean loss and accuracy."""
     logits = predict_logits(network, x)
     return float(F.cross_entropy(logits, y)), float((logits.argmax(1) == y).float().mean())
@@ -336,16 +337,10 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def to_device(windows: Windows, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Values and labels as tensors."""
-    x = torch.as_tensor(np.ascontiguousarray(windows.values), device=device)
-    return x, torch.as_tensor(windows.labels.astype(np.int64), device=device)
-
-
 def build(
     model: str | type[nn.Module],
     windows: Windows,
-    x: Tensor,
+    x: Values,
     options: Options,
     seed: int,
     device: torch.device,
@@ -366,7 +361,7 @@ def build(
     if options.initial == "keras":
         as_keras(inner)
     network = Scaled(inner, channels, frame).to(device)
-    network.scaling.fit(network.frame(x), options.scaling)
+    fit_scaling(network, x, options.scaling)
     return network
 
 

@@ -23,6 +23,7 @@ from ambulo.cli.arguments import (
     Seconds,
     Set,
     cut,
+    load,
     options,
     stated,
 )
@@ -85,6 +86,31 @@ def _training_people(windows: Windows, people: str) -> list[str]:
             f"--people: {', '.join(unknown)} not found: choose from {', '.join(windows.people)}"
         )
     return chosen
+
+
+def windows(
+    dataset: str,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    data: DataPath = None,
+    activities: Activities = None,
+    device: Device = None,
+    channels: Channels = None,
+    seconds: Seconds = None,
+    overlap: Overlap = None,
+    json_: Json = False,
+) -> None:
+    """Cut a data set into a folder of windows, to train on without holding them in memory.
+
+    Example: ambulo windows study --out study-windows
+    Example: ambulo train study-windows --model cnn-lstm
+    """
+    from ambulo.datasets.stored import load_windows, parts_of, save_windows
+
+    loaded = load(dataset, data, activities, device)
+    chosen = {"seconds": seconds, "overlap": overlap, "channels": channels, "keep": "all"}
+    found = load_windows(save_windows(parts_of(loaded, **chosen), out))
+    about = found.describe() | {"folder": str(out)}
+    typer.echo(json.dumps(about) if json_ else f"{out}: {found!r}")
 
 
 def predict(
