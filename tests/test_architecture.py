@@ -29,7 +29,7 @@ LEVELS: list[set[str]] = [
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
-    {"suitability", "closed_form", "imbalance", "importance", "state", "batches"},
+    {"suitability", "closed_form", "imbalance", "importance", "state", "batches", "parallel"},
     {"stream", "exporting"},
     {"piecewise", "server"},
     {"fleet"},

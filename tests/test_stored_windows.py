@@ -104,6 +104,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
 def test_memory_does_not_grow_with_the_windows(windows: Windows, tmp_path: Path) -> None:
     """240 MB of windows are trained on, validation and all, with 100 MB of memory more."""

@@ -30,6 +30,8 @@ from ambulo.models.initial import as_keras
 from ambulo.models.novelty import Novelty
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
+from ambulo.parallel import ALONE, Team, first
+from ambulo.parallel import team as started
 from ambulo.progress import bar
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.recording import housings
@@ -68,20 +70,28 @@ def train(
 
     `options` are those of `Options`. With `checkpoint`, every epoch is kept there and a run that
     broke off goes on from it; `report` is called with every epoch's row of the history. Ctrl-C ends
-    training and gives the best weights so far. Raises TrainingError where data or options do not
-    fit.
+    training and gives the best weights so far. Started by `torchrun`, its processes train together
+    (see `ambulo.parallel`). Raises TrainingError where data or options do not fit.
     """
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
-    with bar(f"training {name}", show=progress) as advance:
+    together = started()
+    with bar(f"training {name}", show=progress if first() else False) as advance:
 
         def both(row: dict[str, float]) -> None:
             advance(1 / rows(model, chosen), say(row))
-            if report:
+            if report and first():
                 report(row)
 
         fitted = fit(
-            model, windows, chosen, seed=seed, report=both, checkpoint=checkpoint, context=True
+            model,
+            windows,
+            chosen,
+            seed=seed,
+            report=both,
+            checkpoint=checkpoint,
+            context=True,
+            team=together,
         )
     windows = windows.labelled()
     return Recognizer.from_network(
@@ -116,6 +126,7 @@ def fit(
     checkpoint: str | Path | None = None,
     validation: Windows | None = None,
     context: bool = False,
+    team: Team = ALONE,
 ) -> Fit:
     """Train a network on the labelled `windows` of training people; see `train`.
 
@@ -131,6 +142,7 @@ def fit(
             report=report,
             checkpoint=checkpoint,
             validation=validation,
+            team=team,
         )
         return replace(fitted, context=_context(fitted, windows))
     keep_freed()
@@ -155,12 +167,13 @@ def fit(
         for epoch in range(len(state.history), options.epochs):
             if epoch - state.best_epoch > options.patience and len(held):
                 break
-            loss, accuracy = run_epoch(state, training, options, loss_of, variation)
+            loss, accuracy = run_epoch(state, training, options, loss_of, variation, team)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
                 row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
+            row = team.agree(row)
             state.remember(row, bool(len(held)))
-            if checkpoint is not None:
+            if checkpoint is not None and not team.rank:
                 state.save(Path(checkpoint), key)
             if report:
                 report(row)
@@ -263,35 +276,40 @@ def run_epoch(
     options: Options,
     loss_of: Loss,
     variation: Variation | None,
+    team: Team = ALONE,
 ) -> tuple[float, float]:
     """One pass over the training windows in random order: mean loss and accuracy."""
     x, y = data
     state.network.train()
     total, right = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
     indices = order(options.imbalance, y, state.classes, state.generator)
-    for index in _batches(indices, options.batch):
+    chance = team.chance(state.generator)
+    for batch in _batches(indices, options.batch, team.size):
+        index = team.share(batch)
         values = x[index]
         if variation:
-            values = variation(values, state.generator)
+            values = variation(values, chance)
         with _precision(options, x.device):
             logits = state.network(values)
-        loss = loss_of(logits.float(), y[index])
+        loss = loss_of(logits.float(), y[index]) * (len(index) / len(batch))
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        team.add_up(parameter.grad for parameter in state.network.parameters())
         nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)
         state.optimizer.step()
         state.schedule.step()
         if state.average is not None:
             state.average.update_parameters(state.network)
-        total += loss.detach() * len(index)
+        total += loss.detach() * len(batch)
         right += (logits.detach().argmax(1) == y[index]).sum()
+    team.add_up((total, right))
     return float(total) / len(x), float(right) / len(x)
 
 
-def _batches(indices: Tensor, size: int) -> Iterator[Tensor]:
-    batches = list(torch.split(indices, size))
-    if len(batches) > 1 and len(batches[-1]) < 2:  # a batch of one has no variance to normalise by
-        batches.pop()
+def _batches(indices: Tensor, size: int, processes: int) -> Iterator[Tensor]:
+    batches = list(torch.split(indices, max(size, 2 * processes)))
+    if len(batches) > 1 and len(batches[-1]) < 2 * processes:
+        batches.pop()  # a batch of one has no variance to normalise by
     return iter(batches)
 
 

@@ -60,11 +60,14 @@ def train(
     Example: ambulo train hapt --model cnn-lstm --out waist.ambulo
     """
     import ambulo
+    from ambulo.parallel import first
 
     windows = cut(dataset, data, activities, device, channels, seconds, overlap, keep="all")
     if people is not None:
         windows = windows.of(_training_people(windows, people))
     recognizer = ambulo.train(model, windows, seed=seed, checkpoint=checkpoint, **options(set_))
+    if not first():  # of the processes that torchrun started one writes
+        return
     recognizer.save(out)
     if recognizer.card["interrupted"]:
         typer.echo(f"interrupted: {out} holds the best epoch so far", err=True)
