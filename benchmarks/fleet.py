@@ -2,9 +2,10 @@
 
 python benchmarks/fleet.py --recordings 1000 --run local:1 local:2
 python benchmarks/fleet.py --recordings 1000 --run local:2 ray:2
+python benchmarks/fleet.py --recordings 8 --minutes 1440 --run local:2
 
-Makes recordings of 10 minutes (six axes, 50 Hz, Parquet; one in twenty is new, the rest are its
-copies), and scores them with the recognizer that comes for the waist. `whole` is the command from
+Makes recordings of 10 minutes (six axes, 50 Hz, Parquet; a few are new, the rest are their copies),
+and scores them with the recognizer that comes for the waist. `whole` is the command from
 start to end, `steady` the rate between the first and the last entry of the manifest. Memory is the
 proportional set size of all processes together, in tenths of the run.
 """
@@ -23,16 +24,15 @@ import ambulo.pretrained
 from ambulo.datasets.synthetic import make
 from ambulo.readers.table import write
 
-MINUTES = 10
 RECOGNIZER = Path(ambulo.pretrained.__file__).parent / "waist.ambulo"
 
 
-def study(folder: Path, recordings: int) -> Path:
+def study(folder: Path, recordings: int, minutes: float) -> Path:
     """So many recordings of 100 people."""
     made = []
-    for k in range(min(recordings, 50)):
+    for k in range(min(recordings, 50 if minutes < 60 else 2)):
         made.append(folder / f"made{k}.parquet")
-        write(make(people=1, minutes=MINUTES, seed=k)[0], made[-1], labels=False)
+        write(make(people=1, minutes=minutes, seed=k)[0], made[-1], labels=False)
     for k in range(recordings):
         person = folder / "study" / f"p{k % 100:02d}"
         person.mkdir(parents=True, exist_ok=True)
@@ -86,18 +86,24 @@ def run(source: Path, lake: Path, engine: str, workers: str) -> tuple[float, flo
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--recordings", type=int, default=1000)
+    ask.add_argument("--minutes", type=float, default=10)
     ask.add_argument("--run", nargs="+", default=["local:1", "local:2", "ray:2"])
     asked = ask.parse_args()
     with TemporaryDirectory() as folder:
-        source = study(Path(folder), asked.recordings)
+        source = study(Path(folder), asked.recordings, asked.minutes)
+        size = sum(path.stat().st_size for path in source.rglob("*.parquet"))
+        print(f"{size / 1e6:.0f} MB of recordings", flush=True)
         for name in asked.run:
             engine, workers = name.split(":")
-            whole, steady, tenths = run(source, Path(folder) / name, engine, workers)
+            lake = Path(folder) / name
+            whole, steady, tenths = run(source, lake, engine, workers)
+            written = sum(path.stat().st_size for path in lake.rglob("*.*") if path.is_file())
             print(
                 f"{name:8} {asked.recordings} recordings: whole {whole:6.1f} s = "
                 f"{asked.recordings / whole:5.2f}/s, steady {steady:5.2f}/s = "
-                f"{steady * MINUTES / 60 / 24 * 3600:6.1f} days of signal an hour; MB "
-                + " ".join(f"{mb:.0f}" for mb in tenths),
+                f"{steady * asked.minutes / 60 / 24 * 3600:6.1f} days of signal an hour; MB "
+                + " ".join(f"{mb:.0f}" for mb in tenths)
+                + f"; lake {written / 1e6:.1f} MB",
                 flush=True,
             )
 

@@ -115,6 +115,7 @@ def test_the_driver_is_killed(quiet: Path, recognizer: Path, tmp_path: Path) -> 
     told("the driver is killed", points)
 
 
+@pytest.mark.slow
 def test_files_may_not_grow(quiet: Path, recognizer: Path, tmp_path: Path) -> None:
     """Every file may have so many bytes only (RLIMIT_FSIZE): which anybody can try."""
     points = []

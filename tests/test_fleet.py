@@ -165,6 +165,21 @@ def test_sums_are_over_people(study: Path, recognizer: Path, tmp_path: Path) -> 
     assert done.exit_code == 0 and json.loads(done.stdout)["recordings"] == 6
 
 
+def test_the_documented_queries_run(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    (study / "p0" / "bad.csv").write_text("dear diary\n")
+    score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
+    page = (Path(__file__).parent.parent / "docs" / "fleet.md").read_text()
+    setup = re.search(r"```python\n(import polars.*?)```", page, re.DOTALL)
+    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert setup and len(queries) >= 4
+    answers = "".join(f"print(lake.execute({query!r}, eager=True).height)\n" for query in queries)
+    run = subprocess.run(
+        [sys.executable, "-c", setup[1] + answers], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout.splitlines()[-1]) == 1  # one reason for what is quarantined
+
+
 def a_lake(folder: Path) -> Path:
     """Two people, who sat for 6 and 2 h on a Monday; ben also walked for 3 h on the Tuesday."""
     lake = Lake(str(folder))

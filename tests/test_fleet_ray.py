@@ -55,6 +55,7 @@ def test_a_cluster_writes_what_one_machine_writes(
     (study / "p0" / "bad.csv").unlink()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_once_is_forgiven_and_twice_is_not(
     study: Path, recognizer: Path, tmp_path: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,6 @@ def _vertical(windows: Windows, axes: list[list[int]]) -> Array:
     acc = axes[names.index("acc_x")] if "acc_x" in names else axes[0]
     codes = [code for code, name in enumerate(windows.activities) if name in GAITS]
     upright = np.isin(windows.labels, codes) if codes else np.ones(len(windows), bool)
-    means = windows.values[:, :, acc].mean(axis=1)[upright].astype(float)
+    means = windows.each(lambda values: values[:, :, acc].mean(axis=1))[upright].astype(float)
     mean = means.mean(axis=0) if len(means) else np.zeros(3)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.audit import audit
+from ambulo.batches import to_device
 from ambulo.context import MODES
 from ambulo.context.windows import decide, in_other_order
 from ambulo.errors import EvaluationError
@@ -21,7 +22,7 @@ from ambulo.progress import bar
 from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.scores import Evaluation
-from ambulo.training import fit, predict_logits, rows, say, to_device
+from ambulo.training import fit, predict_logits, rows, say
 from ambulo.windows import Windows, concatenate
 
 Array = npt.NDArray[Any]

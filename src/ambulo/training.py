@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ambulo.augmentation import Variation
+from ambulo.batches import Values, fit_scaling, in_memory, to_device
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
 from ambulo.context.learning import learn, still
@@ -29,6 +30,8 @@ from ambulo.models.initial import as_keras
 from ambulo.models.novelty import Novelty
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
+from ambulo.parallel import ALONE, Team, first
+from ambulo.parallel import team as started
 from ambulo.progress import bar
 from ambulo.recognizer import Recognizer
 from ambulo.recording import housings
@@ -67,20 +70,28 @@ def train(
 
     `options` are those of `Options`. With `checkpoint`, every epoch is kept there and a run that
     broke off goes on from it; `report` is called with every epoch's row of the history. Ctrl-C ends
-    training and gives the best weights so far. Raises TrainingError where data or options do not
-    fit.
+    training and gives the best weights so far. Started by `torchrun`, its processes train together
+    (see `ambulo.parallel`). Raises TrainingError where data or options do not fit.
     """
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
-    with bar(f"training {name}", show=progress) as advance:
+    together = started()
+    with bar(f"training {name}", show=progress if first() else False) as advance:
 
         def both(row: dict[str, float]) -> None:
             advance(1 / rows(model, chosen), say(row))
-            if report:
+            if report and first():
                 report(row)
 
         fitted = fit(
-            model, windows, chosen, seed=seed, report=both, checkpoint=checkpoint, context=True
+            model,
+            windows,
+            chosen,
+            seed=seed,
+            report=both,
+            checkpoint=checkpoint,
+            context=True,
+            team=together,
         )
     windows = windows.labelled()
     return Recognizer.from_network(
@@ -115,6 +126,7 @@ def fit(
     checkpoint: str | Path | None = None,
     validation: Windows | None = None,
     context: bool = False,
+    team: Team = ALONE,
 ) -> Fit:
     """Train a network on the labelled `windows` of training people; see `train`.
 
@@ -130,6 +142,7 @@ def fit(
             report=report,
             checkpoint=checkpoint,
             validation=validation,
+            team=team,
         )
         return replace(fitted, context=learn(windows))
     keep_freed()
@@ -154,12 +167,13 @@ def fit(
         for epoch in range(len(state.history), options.epochs):
             if epoch - state.best_epoch > options.patience and len(held):
                 break
-            loss, accuracy = run_epoch(state, training, options, loss_of, variation)
+            loss, accuracy = run_epoch(state, training, options, loss_of, variation, team)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
                 row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
+            row = team.agree(row)
             state.remember(row, bool(len(held)))
-            if checkpoint is not None:
+            if checkpoint is not None and not team.rank:
                 state.save(Path(checkpoint), key)
             if report:
                 report(row)
@@ -198,7 +212,7 @@ def _solve(
 ) -> Fit:
     """Fit a model whose head is solved: one row of history for each part of the work."""
     device = torch.device("cpu")
-    training, validation = to_device(kept, device), to_device(held, device)
+    training, validation = in_memory(kept, device), in_memory(held, device)
     network = build(model, kept, training[0], options, seed, device).eval()
     history: list[dict[str, float]] = []
 
@@ -246,50 +260,55 @@ def _novelty(
 
 def run_epoch(
     state: State,
-    data: tuple[Tensor, Tensor],
+    data: tuple[Values, Tensor],
     options: Options,
     loss_of: Loss,
     variation: Variation | None,
+    team: Team = ALONE,
 ) -> tuple[float, float]:
     """One pass over the training windows in random order: mean loss and accuracy."""
     x, y = data
     state.network.train()
     total, right = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
     indices = order(options.imbalance, y, state.classes, state.generator)
-    for index in _batches(indices, options.batch):
+    chance = team.chance(state.generator)
+    for batch in _batches(indices, options.batch, team.size):
+        index = team.share(batch)
         values = x[index]
         if variation:
-            values = variation(values, state.generator)
+            values = variation(values, chance)
         with _precision(options, x.device):
             logits = state.network(values)
-        loss = loss_of(logits.float(), y[index])
+        loss = loss_of(logits.float(), y[index]) * (len(index) / len(batch))
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        team.add_up(parameter.grad for parameter in state.network.parameters())
         nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)
         state.optimizer.step()
         state.schedule.step()
         if state.average is not None:
             state.average.update_parameters(state.network)
-        total += loss.detach() * len(index)
+        total += loss.detach() * len(batch)
         right += (logits.detach().argmax(1) == y[index]).sum()
+    team.add_up((total, right))
     return float(total) / len(x), float(right) / len(x)
 
 
-def _batches(indices: Tensor, size: int) -> Iterator[Tensor]:
-    batches = list(torch.split(indices, size))
-    if len(batches) > 1 and len(batches[-1]) < 2:  # a batch of one has no variance to normalise by
-        batches.pop()
+def _batches(indices: Tensor, size: int, processes: int) -> Iterator[Tensor]:
+    batches = list(torch.split(indices, max(size, 2 * processes)))
+    if len(batches) > 1 and len(batches[-1]) < 2 * processes:
+        batches.pop()  # a batch of one has no variance to normalise by
     return iter(batches)
 
 
 @torch.no_grad()
-def predict_logits(network: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
+def predict_logits(network: nn.Module, x: Values, batch: int = 512) -> Tensor:
     """Logits `(windows, classes)` of a network in evaluation mode."""
     network.eval()
-    return torch.cat([network(block).float() for block in torch.split(x, batch)])
+    return torch.cat([network(block).float() for block in x.split(batch)])
 
 
-def score(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+def score(network: nn.Module, x: Values, y: Tensor) -> tuple[float, float]:
     """Mean loss and accuracy."""
     logits = predict_logits(network, x)
     return float(F.cross_entropy(logits, y)), float((logits.argmax(1) == y).float().mean())
@@ -324,16 +343,10 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def to_device(windows: Windows, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Values and labels as tensors."""
-    x = torch.as_tensor(np.ascontiguousarray(windows.values), device=device)
-    return x, torch.as_tensor(windows.labels.astype(np.int64), device=device)
-
-
 def build(
     model: str | type[nn.Module],
     windows: Windows,
-    x: Tensor,
+    x: Values,
     options: Options,
     seed: int,
     device: torch.device,
@@ -354,7 +367,7 @@ def build(
     if options.initial == "keras":
         as_keras(inner)
     network = Scaled(inner, channels, frame).to(device)
-    network.scaling.fit(network.frame(x), options.scaling)
+    fit_scaling(network, x, options.scaling)
     return network
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,6 +19,10 @@ UNLABELLED = -1
 """Label of a window that nobody labelled."""
 TRANSITION = -2
 """Label of a window whose commonest label covers less of it than the stated share."""
+
+
+_BLOCK = 1024
+"""Windows that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +216,9 @@ class Windows:
     `values` `(windows, length, channels)` float32; `labels` `(windows,)` are positions in
     `activities`, UNLABELLED or TRANSITION; `subjects` and `recordings` name the wearer and the
     recording; a window's sample span in it is `starts` to `starts + length`; `seconds` is when it
-    starts. `source` names the data set, `official_test` the people of its published test set,
-    `placements` where on the body its devices were worn,
+    starts. Values may stay in a file (`ambulo.datasets.stored`). `source` names the data set,
+    `official_test` the people of its published test set, `placements` where on the body its
+    devices were worn,
     `training` the training options that suit the data where none are given.
     """
 
@@ -269,6 +274,12 @@ class Windows:
     def labelled(self) -> Windows:
         """The windows that have an activity: no transitions, nothing unlabelled."""
         return self[self.labels >= 0]
+
+    def each(self, function: Callable[[Array], Array]) -> Array:
+        """`function` of the values, block after block: `(windows, …)`, whatever their number."""
+        firsts = range(0, max(len(self), 1), _BLOCK)
+        blocks = (np.asarray(self.values[at : at + _BLOCK]) for at in firsts)
+        return np.concatenate([function(block) for block in blocks])
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows of each activity for each person."""

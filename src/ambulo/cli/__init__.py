@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(data.datasets_app, name="datasets")
 for command in (
+    recognize.windows,
     recognize.train,
     score.evaluate,
     audit.audit,

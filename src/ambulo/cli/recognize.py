@@ -23,6 +23,7 @@ from ambulo.cli.arguments import (
     Seconds,
     Set,
     cut,
+    load,
     options,
     stated,
 )
@@ -59,11 +60,14 @@ def train(
     Example: ambulo train hapt --model cnn-lstm --out waist.ambulo
     """
     import ambulo
+    from ambulo.parallel import first
 
     windows = cut(dataset, data, activities, device, channels, seconds, overlap, keep="all")
     if people is not None:
         windows = windows.of(_training_people(windows, people))
     recognizer = ambulo.train(model, windows, seed=seed, checkpoint=checkpoint, **options(set_))
+    if not first():  # of the processes that torchrun started one writes
+        return
     recognizer.save(out)
     if recognizer.card["interrupted"]:
         typer.echo(f"interrupted: {out} holds the best epoch so far", err=True)
@@ -85,6 +89,31 @@ def _training_people(windows: Windows, people: str) -> list[str]:
             f"--people: {', '.join(unknown)} not found: choose from {', '.join(windows.people)}"
         )
     return chosen
+
+
+def windows(
+    dataset: str,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    data: DataPath = None,
+    activities: Activities = None,
+    device: Device = None,
+    channels: Channels = None,
+    seconds: Seconds = None,
+    overlap: Overlap = None,
+    json_: Json = False,
+) -> None:
+    """Cut a data set into a folder of windows, to train on without holding them in memory.
+
+    Example: ambulo windows study --out study-windows
+    Example: ambulo train study-windows --model cnn-lstm
+    """
+    from ambulo.datasets.stored import load_windows, parts_of, save_windows
+
+    loaded = load(dataset, data, activities, device)
+    chosen = {"seconds": seconds, "overlap": overlap, "channels": channels, "keep": "all"}
+    found = load_windows(save_windows(parts_of(loaded, **chosen), out))
+    about = found.describe() | {"folder": str(out)}
+    typer.echo(json.dumps(about) if json_ else f"{out}: {found!r}")
 
 
 def predict(

@@ -65,7 +65,7 @@ def still(windows: Windows) -> tuple[str, ...]:
     axes = gravity_axes(windows.channels)
     if axes is None:
         return ()
-    moves = windows.values[:, :, axes].std(axis=1).max(axis=1)
+    moves = windows.each(lambda values: values[:, :, axes].std(axis=1).max(axis=1))
     return tuple(
         name
         for code, name in enumerate(windows.activities)

@@ -31,14 +31,14 @@ def decide(
 
 def positions(windows: Windows) -> list[Array]:
     """Positions of each recording's windows in the order of time."""
-    keys = np.char.add(
-        np.char.add(windows.subjects.astype(str), "/"), windows.recordings.astype(str)
-    )
-    out = []
-    for key in np.unique(keys):
-        index = np.flatnonzero(keys == key)
-        out.append(index[np.argsort(windows.seconds[index], kind="stable")])
-    return out
+    if not len(windows):
+        return []
+    own = [
+        np.unique(names, return_inverse=True)[1] for names in (windows.subjects, windows.recordings)
+    ]
+    codes = own[0] * (own[1].max() + 1) + own[1]
+    order = np.lexsort((windows.seconds, codes))
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
 def in_other_order(windows: Windows, seed: int = 0) -> Windows:
@@ -63,7 +63,7 @@ def mean_acceleration(windows: Windows) -> Array | None:
     axes = gravity_axes(windows.channels)
     if axes is None or windows.windowing.gravity != "keep":
         return None
-    return np.asarray(windows.values[:, :, axes].mean(axis=1))
+    return windows.each(lambda values: np.asarray(values[:, :, axes].mean(axis=1)))
 
 
 def gravity_axes(channels: Sequence[str]) -> list[int] | None:

@@ -13,6 +13,7 @@ from ambulo.datasets import hapt, mhealth, synthetic, uci_har, wisdm, wisdm_2019
 from ambulo.datasets.archive import find, locate
 from ambulo.datasets.dataset import Dataset, DatasetInfo, load_recordings
 from ambulo.datasets.folder import is_folder, load_folder
+from ambulo.datasets.stored import is_stored, load_stored
 from ambulo.errors import DatasetError
 
 DATASETS = {
@@ -43,11 +44,14 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set, from `path`, the folder `AMBULO_DATA`, the cache, or the network.
 
-    `name` is one of `DATASETS`, or the path of a folder of recordings (see `datasets.folder`).
+    `name` is one of `DATASETS`, or the path of a folder of recordings (see `datasets.folder`) or of
+    windows (see `datasets.stored`).
     `activities` names one of its groupings (as "five"), `device` one of its devices, where
     it has a choice (as "phone"). Raises DatasetError when it is nowhere to be found or is not
     what it claims to be.
     """
+    if name not in DATASETS and is_stored(name):
+        return load_stored(name)
     if name not in DATASETS and is_folder(name):
         return load_folder(Path(name), activities)
     info = dataset_info(name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +21,16 @@ LIMIT = 0.98
 FEWEST = 30
 """Windows that it takes to know what is usual."""
 FAR = 1e4
+_BLOCK = 1024
+
+
+class Blocks(Protocol):
+    """Windows that come block by block: a tensor, or more than memory holds."""
+
+    def __len__(self) -> int: ...
+
+    def split(self, size: int, /) -> Iterable[Tensor]:
+        """Blocks of so many windows."""
 
 
 class Novelty(nn.Module):
@@ -67,7 +80,11 @@ class Novelty(nn.Module):
 
     @torch.no_grad()
     def fit(
-        self, data: tuple[Tensor, Tensor], people: Tensor, moving: Tensor, aside: tuple[Tensor, ...]
+        self,
+        data: tuple[Blocks, Tensor],
+        people: Tensor,
+        moving: Tensor,
+        aside: tuple[Blocks, Tensor],
     ) -> bool:
         """Learn activities, and what is usual, from windows and labels `data` of `people`.
 
@@ -75,7 +92,7 @@ class Novelty(nn.Module):
         how much the network doubts, on `aside`, the windows and logits of people kept from it.
         `moving` `(classes,)` says which activities are not at rest. False, where data are too few.
         """
-        made, y = statistics(data[0]), data[1]
+        made, y = _seen(data[0]), data[1]
         values, logits = aside
         if len(values) < FEWEST or len(made) < FEWEST or len(_distinct(people)) < 2:
             return False
@@ -95,8 +112,13 @@ class Novelty(nn.Module):
                 middle, most = seen.quantile(0.5), seen.quantile(USUAL)
                 self.middle[group, sign] = middle
                 self.spread[group, sign] = (most - middle).clamp_min(0.1)
-        self.above = max(1.0, float(self(values, logits).quantile(LIMIT)))
+        pairs = zip(values.split(_BLOCK), torch.split(logits, _BLOCK), strict=True)
+        self.above = max(1.0, float(torch.cat([self(*pair) for pair in pairs]).quantile(LIMIT)))
         return True
+
+
+def _seen(x: Blocks) -> Tensor:
+    return torch.cat([statistics(block) for block in x.split(_BLOCK)])
 
 
 def statistics(x: Tensor) -> Tensor:
@@ -128,5 +150,7 @@ def _distinct(codes: Tensor) -> list[int]:
 
 
 def _nearest(made: Tensor, means: Tensor, roots: Tensor) -> Tensor:
-    away = torch.einsum("kij,bkj->bki", roots, made[:, None] - means).square().sum(-1)
-    return (away.amin(1) + 1e-6).log()
+    if torch.compiler.is_compiling() or len(made) <= _BLOCK:
+        away = torch.einsum("kij,bkj->bki", roots, made[:, None] - means).square().sum(-1)
+        return (away.amin(1) + 1e-6).log()
+    return torch.cat([_nearest(block, means, roots) for block in torch.split(made, _BLOCK)])

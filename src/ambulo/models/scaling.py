@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,28 @@ class Scaling(nn.Module):
             self.scale.copy_(1 / (high - low).clamp_min(1e-6))
         elif kind != "none":
             raise ValueError(f"scaling must be standard, minmax or none, got {kind!r}")
+
+    def fit_blocks(self, blocks: Iterable[Tensor], kind: str) -> None:
+        """`fit` in one pass over blocks of windows, within rounding."""
+        count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
+        low, high = torch.tensor(torch.inf), torch.tensor(-torch.inf)
+        for block in blocks:
+            flat = block.reshape(-1, block.shape[-1]).double()
+            count, total, squares = (
+                count + len(flat),
+                total + flat.sum(0),
+                squares + flat.square().sum(0),
+            )
+            low, high = torch.minimum(low, flat.amin(0)), torch.maximum(high, flat.amax(0))
+        if kind == "minmax":
+            self.fit(torch.stack([low, high]), kind)
+        elif kind == "standard":
+            mean = total / count
+            deviation = ((squares - count * mean.square()) / (count - 1)).clamp_min(0).sqrt()
+            self.shift.copy_(mean)
+            self.scale.copy_(1 / deviation.clamp_min(1e-6))
+        else:
+            self.fit(low, kind)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale `(batch, length, channels)`."""
