@@ -1,4 +1,4 @@
-"""A week at 100 Hz from file to timeline: seconds, share of each stage, peak memory.
+"""A week at 100 Hz from file to the three tables of a lake: seconds, share of stages, peak memory.
 
 `python -m benchmarks.week FILE.parquet [RECOGNIZER …]` makes the file where it is not there yet
 (60.5 million rows, a synthetic person, 0.3 GB). Without recognizers it trains quick ones on the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,19 +80,22 @@ def train(folder: Path) -> list[Path]:
 
 
 def measure(path: Path, recognizer: Path) -> None:
-    """One run in this process, and a line about it."""
+    """One run in this process, from the file to the lake's three tables, and a line about it."""
     import resource
-    import time
+    from tempfile import TemporaryDirectory
 
-    from ambulo import Recognizer
-    from ambulo.context import Context
-    from ambulo.piecewise import predict_pieces
-    from ambulo.readers import pieces
+    from ambulo import readers
+    from ambulo.fleet.jobs import jobs
+    from ambulo.fleet.lake import Lake
+    from ambulo.fleet.task import Plan, work
+    from ambulo.gait import Gait
+    from ambulo.recognizer import Recognizer
     from ambulo.stream.cutting import Cutter
+    from ambulo.wearing import Stillness
 
     spent: dict[str, float] = {}
 
-    def timed(owner: type, name: str, stage: str) -> None:
+    def timed(owner: object, name: str, stage: str) -> None:
         whole = getattr(owner, name)
 
         def run(*args: object, **kwargs: object) -> object:
@@ -103,28 +107,25 @@ def measure(path: Path, recognizer: Path) -> None:
 
         setattr(owner, name, run)
 
-    counted = [0]
-    logits = Recognizer.logits
-
-    def counting(self: Recognizer, values: npt.NDArray[np.float32]) -> object:
-        counted[0] += len(values)
-        return logits(self, values)
-
-    Recognizer.logits = counting  # type: ignore[method-assign, assignment]
-    timed(Recognizer, "logits", "network")
-    timed(Cutter, "push", "resampling, cutting")
-    timed(Context, "decide", "context")
-    start = time.perf_counter()
-    model = Recognizer.load(recognizer)
-    whole = pieces(path)
-    spent["looking through"] = time.perf_counter() - start
-    timeline = predict_pieces(model, whole)
-    seconds = time.perf_counter() - start
+    timed(readers, "survey", "looking through")
+    timed(Cutter, "push", "resampling and cutting")
+    timed(Gait, "push", "steps")
+    timed(Stillness, "push", "time not worn")
+    timed(Recognizer, "_run", "network")
+    timed(Recognizer, "judge", "context")
+    timed(Lake, "put", "writing")
+    with TemporaryDirectory() as lake:
+        start = time.perf_counter()
+        (job,) = jobs(str(path))
+        entry = work(Plan(str(recognizer), "", lake, "offline", None), job)
+        seconds = time.perf_counter() - start
+        assert entry["status"] == "done", entry
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     shares = ", ".join(f"{stage} {s:.1f}" for stage, s in spent.items())
     print(
-        f"{recognizer.stem:<20}{seconds:>7.1f} s{counted[0] / seconds:>9.0f} windows/s"
-        f"{memory:>7.2f} GB  {len(timeline)} bouts; busy s: {shares}"
+        f"{recognizer.stem:<20}{seconds:>7.1f} s{entry['windows'] / seconds:>9.0f} windows/s"
+        f"{memory:>7.2f} GB, network busy {spent['network'] / seconds:4.0%}; s: {shares}",
+        flush=True,
     )
 
 
@@ -135,7 +136,7 @@ def main() -> None:
         return
     if not path.exists():
         write(path)
-    print("reading and resampling run beside the network; busy seconds may add up to more")
+    print("stages run beside each other: their busy seconds may add up to more than the whole")
     for recognizer in recognizers or train(path.parent):
         command = [sys.executable, "-m", "benchmarks.week", str(path), "--one", str(recognizer)]
         subprocess.run(command, check=True)
