@@ -16,11 +16,12 @@ TOKEN = "a-token-for-tests"
 
 
 @contextmanager
-def served(tls: tuple[Path, Path] | None = None, **options: Any) -> Iterator[str]:
+def served(tls: tuple[Path, Path] | None = None, port: int = 0, **options: Any) -> Iterator[str]:
     """The address of a server with these options; `tls` is a certificate and its key."""
     made, key = tls or (None, None)
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     given = Options(**{"token": TOKEN, **options})
     running = server(given, host="127.0.0.1", port=port, certificate=made, key=key)

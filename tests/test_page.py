@@ -172,6 +172,28 @@ def test_the_server_decides_where_the_phone_is_to_leave_it(recognizer: Path, pag
 
 
 @pytest.mark.slow
+def test_what_a_server_had_not_decided_when_it_went_is_decided_when_it_is_back(
+    recognizer: Path, page: Page
+) -> None:
+    rows = signal(60)
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        page.run("document.getElementById('remote').checked = true")
+        press(page, "start")
+        page.until("document.getElementById('start').textContent === 'Stop'")
+        page.run(f"feed({json.dumps(rows[:1800].tolist())}, 0)")
+        page.until("decisions.length > 10")
+    page.run(f"feed({json.dumps(rows[1800:].tolist())}, 0)")
+    with served(recognizer=recognizer, port=int(url.rpartition(":")[2])):
+        page.until(f"decisions.at(-1).end > {rows[-1, 0] - 3}")
+        press(page, "start")
+        decisions = page.run("decisions")
+    starts = sorted(d["start"] for d in decisions)
+    assert starts[0] < 0.1 and max(np.diff(starts)) < 1.4  # a window begins each 1.28 s
+
+
+@pytest.mark.slow
 def test_a_refusal_says_what_to_do(recognizer: Path, page: Page, tmp_path: Path) -> None:
     page.before("DeviceMotionEvent.requestPermission = async () => 'denied'")
     with served(recognizer=recognizer) as url:

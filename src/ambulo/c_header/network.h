@@ -125,6 +125,9 @@ static void ambulo_in_time(ambulo_work *w, const float *x, float *out) {
     out[11 * n] = logf(steepest + AMBULO_SMALL);
 }
 
+/* Rounded to the eleven bits of half precision, as the network's tables are (Veltkamp 1968). */
+static float ambulo_half(float v) { return 8193 * v - (8193 * v - v); }
+
 static void ambulo_in_frequency(ambulo_work *w, const float *x, float *bands, float *rest) {
     float mean = ambulo_mean(x, AMBULO_LENGTH), total = 0, entropy = 0, middle = 0;
     int last = AMBULO_LENGTH / 2;
@@ -132,8 +135,8 @@ static void ambulo_in_frequency(ambulo_work *w, const float *x, float *bands, fl
         float re = 0, im = 0;
         for (int t = 0; t < AMBULO_LENGTH; t++) {
             int at = f * t % AMBULO_LENGTH;
-            re += (x[t] - mean) * ambulo_taper[t] * ambulo_cosine[at];
-            im += (x[t] - mean) * ambulo_taper[t] * ambulo_sine[at];
+            re += (x[t] - mean) * ambulo_half(ambulo_taper[t] * ambulo_cosine[at]);
+            im += (x[t] - mean) * ambulo_half(ambulo_taper[t] * ambulo_sine[at]);
         }
         w->power[f] = re * re + im * im;
         total += w->power[f];
