@@ -16,8 +16,6 @@ from serving import TOKEN, served
 
 from ambulo import MODELS, Recognizer, Recording, load_dataset, train
 from ambulo.datasets.synthetic import make
-from ambulo.models import model_class
-from ambulo.models.scaling import Scaled
 from ambulo.recognizer import softmax
 from ambulo.stream import Stream
 
@@ -127,20 +125,34 @@ def browsers_logits(page: Page, graph: bytes, values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.real
-def test_every_model_gives_the_same_on_real_windows(recognizer: Path, page: Page) -> None:
+@pytest.mark.parametrize("frame", ["sensor", "both"])
+def test_every_model_gives_the_same_on_real_windows(
+    recognizer: Path, page: Page, frame: str
+) -> None:
+    """Of torch, ONNX Runtime on one window or many, and the browser, on 500 real windows."""
     windows = load_dataset("hapt").windows(keep="all")
     windows = windows[:: len(windows) // 500][:500]
+    values = torch.as_tensor(windows.values)
     with served(recognizer=recognizer) as url:
         page.open(f"{url}/#token={TOKEN}")
         page.until("window.isReady")
         for name in MODELS:
-            torch.manual_seed(0)
-            network = Scaled(model_class(name)(6, windows.length, 6), 6).eval()
-            model = Recognizer.from_network(network, windows, name=name, sizes={})
+            model = train(name, windows.labelled(), progress=False, epochs=1, frame=frame)
             expected = model.probabilities(windows.values)
-            got = softmax(browsers_logits(page, model.graph, windows.values))
-            assert np.abs(got - expected).max() < 1e-3, name
-            assert (got.argmax(1) == expected.argmax(1)).all(), name
+            network = model.to_network()
+            assert network is not None
+            with torch.no_grad():
+                logits = {"torch": network(values).numpy()}
+            ones = [model.logits(window[None]) for window in windows.values]
+            logits["one by one"] = np.concatenate(ones)
+            logits["browser"] = browsers_logits(page, model.graph, windows.values)
+            for runtime, found in logits.items():
+                got, most = (
+                    softmax(found / model.temperature),
+                    1e-3 if runtime == "browser" else 1e-4,
+                )
+                assert np.abs(got - expected).max() < most, (name, runtime)
+                assert (got.argmax(1) == expected.argmax(1)).all(), (name, runtime)
 
 
 @pytest.mark.real

@@ -144,7 +144,7 @@ def _kernels(recognizer: Recognizer) -> dict[str, Any]:
             mask = int((1 << chosen).sum())
             kernels.append([mask, int(dilation), int(part == "padded"), *places, edges.shape[1]])
             thresholds.append(edges[row].ravel())
-    numbers = {"kernels": len(kernels), "kernel": np.array(kernels), "steps": 4096.0}
+    numbers = {"kernels": len(kernels), "kernel": np.array(kernels), "units": 8192.0, "ramp": 32.0}
     return {**numbers, "limit": 16.0, "thresholds": np.concatenate(thresholds)}
 
 
@@ -164,6 +164,7 @@ def _statistics(recognizer: Recognizer) -> dict[str, Any]:
     quarters = [round(q * (length - 1)) for q in (0.0, 0.25, 0.5, 0.75, 1.0)]
     numbers = {
         "handmade": 1,
+        "sides": 10.0,
         "triads": triads,
         "statistics": (channels + triads) * (14 + len(bands)) + channels * (channels - 1) // 2,
         "bands": len(bands),

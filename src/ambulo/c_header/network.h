@@ -31,15 +31,17 @@ static void ambulo_see(const float *window, ambulo_work *w) {
             size += down[a] * down[a];
         }
         for (int t = 0; t < AMBULO_LENGTH; t++) {
-            float along = 0, squares = 0;
+            float along = 0, across = AMBULO_SMALL, squares = AMBULO_SMALL;
+            const float *v = window + t * AMBULO_RAW;
+            for (int a = 0; a < 3; a++) along += v[axis[a]] * down[a] / sqrtf(size);
             for (int a = 0; a < 3; a++) {
-                float v = window[t * AMBULO_RAW + axis[a]];
-                along += v * down[a] / sqrtf(size);
-                squares += v * v;
+                float rest = v[axis[a]] - along * down[a] / sqrtf(size);
+                across += rest * rest;
+                squares += v[axis[a]] * v[axis[a]];
             }
             w->x[at][t] = along;
-            w->x[at + 1][t] = sqrtf(fmaxf(squares - along * along, AMBULO_SMALL));
-            w->x[at + 2][t] = sqrtf(squares + AMBULO_SMALL);
+            w->x[at + 1][t] = sqrtf(across);
+            w->x[at + 2][t] = sqrtf(squares);
         }
     }
     for (int c = 0; c < AMBULO_CHANNELS; c++)
@@ -60,7 +62,7 @@ static void ambulo_kernels(ambulo_work *w) {
             for (int c = 0; c < AMBULO_CHANNELS; c++) {
                 if (!(kernel[0] >> c & 1)) continue;
                 float v = fminf(fmaxf(w->x[c][t], -AMBULO_LIMIT), AMBULO_LIMIT);
-                w->sum[t] += 2 * rintf(v * AMBULO_STEPS);
+                w->sum[t] += v * AMBULO_UNITS;
             }
         }
         for (int n = 0; n < kernel[6]; n++) w->features[out + n] = 0;
@@ -72,9 +74,10 @@ static void ambulo_kernels(ambulo_work *w) {
                 if (at >= 0 && at < AMBULO_LENGTH) y += (two ? 2 : -1) * w->sum[at];
             }
             for (int n = 0; n < kernel[6]; n++)
-                w->features[out + n] += fminf(fmaxf(y - threshold[n], -1), 1);
+                w->features[out + n] += fminf(fmaxf(y - threshold[n], -AMBULO_RAMP), AMBULO_RAMP);
         }
-        for (int n = 0; n < kernel[6]; n++) w->features[out + n] /= AMBULO_LENGTH - 2 * edge;
+        float most = AMBULO_RAMP * (AMBULO_LENGTH - 2 * edge);
+        for (int n = 0; n < kernel[6]; n++) w->features[out + n] /= most;
         out += kernel[6];
         threshold += kernel[6];
     }
@@ -91,7 +94,7 @@ static void ambulo_sort(float *x) {
     }
 }
 
-static float ambulo_side(float v) { return (v > 0) - (v < 0); }
+static float ambulo_side(float v) { return fminf(fmaxf(AMBULO_SIDES * v, -1), 1); }
 
 static void ambulo_in_time(ambulo_work *w, const float *x, float *out) {
     float mean = ambulo_mean(x, AMBULO_LENGTH), square = 0, third = 0, fourth = 0;

@@ -30,7 +30,8 @@ class Frame(nn.Module):
             down = down / (down.square().sum(1, keepdim=True) + SMALL).sqrt()
             signal = x[:, :, axes]
             along = (signal * down[:, None]).sum(-1)
-            squares = signal.square().sum(-1)
-            across = (squares - along.square()).clamp_min(SMALL).sqrt()
-            parts.append(torch.stack([along, across, (squares + SMALL).sqrt()], dim=-1))
+            across = signal - along[:, :, None] * down[:, None]  # no difference of squares: at
+            sizes = [across, signal]  # rest it is nothing but rounding, other on each machine
+            lengths = [(part.square().sum(-1) + SMALL).sqrt() for part in sizes]
+            parts.append(torch.stack([along, *lengths], dim=-1))
         return torch.cat(parts, dim=-1)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 BANDS = 8
 """Frequency bands, even in the logarithm, from the lowest frequency of a window to the highest."""
 SMALL = 1e-6
+SIDES = 10.0
+"""A tenth of a deviation from the mean is on one side of it; nearer, rounding would decide."""
 
 
 class Handmade(nn.Module):
@@ -60,7 +62,8 @@ class Handmade(nn.Module):
         slope = x[:, 1:] - x[:, :-1]
         ordered = x.sort(dim=1).values
         quarters = [ordered[:, round(q * (x.shape[1] - 1))] for q in (0.0, 0.25, 0.5, 0.75, 1.0)]
-        crossings = (shape[:, 1:].sign() - shape[:, :-1].sign()).abs().mean(1)
+        side = (shape * SIDES).clamp(-1, 1)
+        crossings = (side[:, 1:] - side[:, :-1]).abs().mean(1)
         return [
             mean,
             (deviation + SMALL).log(),

@@ -14,8 +14,11 @@ TAPS = 9
 """Samples that a kernel weighs: six by -1, three by 2."""
 MOST_CHANNELS = 9
 """Channels that a kernel adds up, at most."""
-STEP, LIMIT = 2.0**-12, 16.0
-"""The input is rounded to this step and cut off at this size, in deviations of its channel."""
+UNIT, LIMIT = 2.0**-13, 16.0
+"""What the input is counted in, and where it is cut off, in deviations of its channel."""
+RAMP = 32.0
+"""Units about a threshold in which an output is partly above it: runtimes differ by less than 0.01,
+and at a threshold that would otherwise decide."""
 PARTS = ("padded", "inner")
 """Half of the kernels hang over a window's ends, the others count only where they lie inside."""
 BLOCK = 32
@@ -26,9 +29,10 @@ class Rocket(nn.Module):
     """84 kernels at up to 32 dilations, each with several thresholds; a linear head on top.
 
     MiniRocket (Dempster, Schmidt, Webb 2021), with a random subset of the channels for each kernel
-    and dilation. The input is rounded, so that sums of it by whole weights are exact in float32 and
-    no two machines differ about a threshold. A feature is the mean sign of output minus threshold,
-    which is 2 p - 1 for the share p of positive values. The head is solved, not descended to.
+    and dilation. A feature is the mean sign of output minus threshold, which is 2 p - 1 for the
+    share p of positive values; near the threshold the sign goes over from -1 to 1 by and by, so
+    that what machines round differently changes a feature by next to nothing. The head is solved,
+    not descended to.
     """
 
     solver: ClassVar[str] = "ridge"
@@ -51,13 +55,13 @@ class Rocket(nn.Module):
         """`(batch, length, channels)` to mean signs `(batch, 84 · thresholds)`."""
         if not torch.compiler.is_compiling() and len(x) > BLOCK:
             return torch.cat([self.features(block) for block in torch.split(x, BLOCK)])
-        x, out = _whole(x), []
+        x, out = _counted(x), []
         for dilation in self.dilations:
             for part in PARTS:
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
                 over = _convolve(x, kernels, dilation, part == "padded")
                 over = over - self.get_buffer(f"thresholds_{part}_{dilation}")
-                out.append(over.clamp_(-1, 1).mean(-1))  # its sign, being 1 or more in size
+                out.append(over.clamp_(-RAMP, RAMP).mean(-1) / RAMP)
         return torch.cat(out, dim=2).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +72,7 @@ class Rocket(nn.Module):
     @torch.no_grad()
     def prepare(self, x: Tensor, generator: torch.Generator) -> None:
         """Take thresholds from the kernels' outputs on random windows of scaled training data."""
-        x = _whole(x)
+        x = _counted(x)
         golden = (np.sqrt(5) + 1) / 2
         shares = torch.arange(1, sum(self.counts) + 1, dtype=torch.float64) * golden % 1
         split = torch.split(shares, self.counts)
@@ -79,13 +83,12 @@ class Rocket(nn.Module):
                 signal = _convolve(x[index[half]], kernels, dilation, True)[:, :, 0]
                 own = signal[torch.arange(len(half)), torch.arange(len(half))]
                 thresholds = torch.quantile(own.double(), wanted, dim=1).T
-                between = torch.floor(thresholds / 2) * 2 + 1  # odd, which no output can equal
-                self.get_buffer(f"thresholds_{part}_{dilation}").copy_(between[:, :, None])
+                self.get_buffer(f"thresholds_{part}_{dilation}").copy_(thresholds[:, :, None])
 
 
-def _whole(x: Tensor) -> Tensor:
-    """`(batch, length, channels)` as `(batch, channels, 1, length)` of even whole numbers."""
-    return (x.clamp(-LIMIT, LIMIT) / STEP).round().mul(2).transpose(1, 2)[:, :, None]
+def _counted(x: Tensor) -> Tensor:
+    """`(batch, length, channels)` as `(batch, channels, 1, length)` in units."""
+    return (x.clamp(-LIMIT, LIMIT) / UNIT).transpose(1, 2)[:, :, None]
 
 
 def _convolve(x: Tensor, kernels: Tensor, dilation: int, padded: bool) -> Tensor:
