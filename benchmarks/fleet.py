@@ -13,6 +13,7 @@ proportional set size of all processes together, in tenths of the run.
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import subprocess
 import sys
@@ -65,22 +66,30 @@ def memory(pid: int) -> float:
         return 0.0
 
 
-def run(source: Path, lake: Path, engine: str, workers: str) -> tuple[float, float, list[float]]:
-    """Seconds in all, recordings a second once it goes, and MB in tenths of the run."""
+def run(
+    source: Path, lake: Path, engine: str, workers: str
+) -> tuple[float, float, float, list[float]]:
+    """Seconds in all and of processor, recordings a second once it goes, MB in tenths of it."""
     command = ["score", str(source), str(lake), "--recognizer", str(RECOGNIZER)]
-    began, seen = time.perf_counter(), []
+    began, before, seen = time.perf_counter(), cpu(), []
     going = subprocess.Popen(
         [sys.executable, "-m", "ambulo", *command, "--engine", engine, "--workers", workers]
     )
     while going.poll() is None:
         seen.append(sum(map(memory, below(going.pid))))
         time.sleep(1)
-    whole = time.perf_counter() - began
+    whole, busy = time.perf_counter() - began, cpu() - before
     if going.returncode:
         sys.exit(going.returncode)
     ends = sorted(path.stat().st_mtime for path in (lake / "manifest").glob("*.json"))
     tenths = [seen[len(seen) * k // 10] for k in range(1, 10)]
-    return whole, (len(ends) - 1) / (ends[-1] - ends[0]), tenths
+    return whole, busy, (len(ends) - 1) / (ends[-1] - ends[0]), tenths
+
+
+def cpu() -> float:
+    """Seconds of processor that ended children took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -96,14 +105,14 @@ def main() -> None:
         for name in asked.run:
             engine, workers = name.split(":")
             lake = Path(folder) / name
-            whole, steady, tenths = run(source, lake, engine, workers)
+            whole, busy, steady, tenths = run(source, lake, engine, workers)
             written = sum(path.stat().st_size for path in lake.rglob("*.*") if path.is_file())
+            days = steady * asked.minutes / 60 / 24 * 3600
             print(
-                f"{name:8} {asked.recordings} recordings: whole {whole:6.1f} s = "
-                f"{asked.recordings / whole:5.2f}/s, steady {steady:5.2f}/s = "
-                f"{steady * asked.minutes / 60 / 24 * 3600:6.1f} days of signal an hour; MB "
-                + " ".join(f"{mb:.0f}" for mb in tenths)
-                + f"; lake {written / 1e6:.1f} MB",
+                f"{name:8} whole {whole:6.1f} s = {asked.recordings / whole:5.2f}/s, steady "
+                f"{steady:5.2f}/s = {days:6.1f} days of signal an hour; "
+                f"{busy / asked.recordings:5.3f} core-s each, {busy / whole:.2f} cores busy; lake "
+                f"{written / 1e6:.1f} MB; MB of memory " + " ".join(f"{mb:.0f}" for mb in tenths),
                 flush=True,
             )
 

@@ -61,7 +61,10 @@ def running(
     try:
         yield run
     finally:
-        run.wait(120)
+        try:
+            run.wait(120)
+        finally:
+            run.kill()
 
 
 def somewhere(chance: random.Random, run: subprocess.Popen[bytes], lake: Path) -> int:

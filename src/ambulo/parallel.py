@@ -50,8 +50,9 @@ class Team:
         """What draws for this process' windows alone; `generator` draws for all, alike in each."""
         if self.size == 1:
             return generator
-        seed = int(torch.randint(1 << 62, (), generator=generator))
-        return torch.Generator().manual_seed(seed + self.rank)
+        own = torch.Generator()
+        own.set_state(generator.get_state())
+        return own.manual_seed(int(torch.randint(1 << 62, (), generator=own)) + self.rank)
 
 
 ALONE = Team()

@@ -65,7 +65,18 @@ def _pool(
             for job in under.values():
                 yield job, None
         finally:
-            pool.shutdown(cancel_futures=True)
+            _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End a pool at once: asked to end, it waits for ever if a worker dies just then.
+
+    A worker that is killed while it waits for work holds the queue's lock, so that no other one
+    hears that there is no more. What is under way is lost, and done at the next run.
+    """
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+    pool.shutdown(cancel_futures=True)
 
 
 def _prepare(workers: int) -> None:
