@@ -39,7 +39,7 @@ LEVELS: list[set[str]] = [
         "parallel",
         "c_header",
     },
-    {"stream", "exporting"},
+    {"stream", "exporting", "epochs"},
     {"piecewise", "server"},
     {"fleet"},
     {"training", "scores", "adaptation", "pretrained"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,8 +21,9 @@ from ambulo.batches import Values, fit_scaling, in_memory, to_device
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
 from ambulo.context.learning import learn, still
+from ambulo.epochs import run_epoch
 from ambulo.errors import TrainingError
-from ambulo.imbalance import Loss, class_weights, make_loss, order
+from ambulo.imbalance import class_weights, make_loss
 from ambulo.memory import keep_freed
 from ambulo.models import model_class
 from ambulo.models.frame import Frame
@@ -258,49 +259,6 @@ def _novelty(
     return out if out.fit(to_device(windows, cpu), people, moving, aside) else None
 
 
-def run_epoch(
-    state: State,
-    data: tuple[Values, Tensor],
-    options: Options,
-    loss_of: Loss,
-    variation: Variation | None,
-    team: Team = ALONE,
-) -> tuple[float, float]:
-    """One pass over the training windows in random order: mean loss and accuracy."""
-    x, y = data
-    state.network.train()
-    total, right = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
-    indices = order(options.imbalance, y, state.classes, state.generator)
-    chance = team.chance(state.generator)
-    for batch in _batches(indices, options.batch, team.size):
-        index = team.share(batch)
-        values = x[index]
-        if variation:
-            values = variation(values, chance)
-        with _precision(options, x.device):
-            logits = state.network(values)
-        loss = loss_of(logits.float(), y[index]) * (len(index) / len(batch))
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        team.add_up(parameter.grad for parameter in state.network.parameters())
-        nn.utils.clip_grad_norm_(state.network.parameters(), options.clip)
-        state.optimizer.step()
-        state.schedule.step()
-        if state.average is not None:
-            state.average.update_parameters(state.network)
-        total += loss.detach() * len(batch)
-        right += (logits.detach().argmax(1) == y[index]).sum()
-    team.add_up((total, right))
-    return float(total) / len(x), float(right) / len(x)
-
-
-def _batches(indices: Tensor, size: int, processes: int) -> Iterator[Tensor]:
-    batches = list(torch.split(indices, max(size, 2 * processes)))
-    if len(batches) > 1 and len(batches[-1]) < 2 * processes:
-        batches.pop()  # a batch of one has no variance to normalise by
-    return iter(batches)
-
-
 @torch.no_grad()
 def predict_logits(network: nn.Module, x: Values, batch: int = 512) -> Tensor:
     """Logits `(windows, classes)` of a network in evaluation mode."""
@@ -369,12 +327,6 @@ def build(
     network = Scaled(inner, channels, frame).to(device)
     fit_scaling(network, x, options.scaling)
     return network
-
-
-def _precision(options: Options, device: torch.device) -> torch.autocast:
-    fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
-    use = options.precision == "bfloat16" or (options.precision == "auto" and fast)
-    return torch.autocast(device.type, torch.bfloat16, enabled=use)
 
 
 def _key(model: str | type[nn.Module], windows: Windows, options: Options, seed: int) -> str:
