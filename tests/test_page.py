@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ambulo import MODELS, Recognizer, Recording, load_dataset, train
 from ambulo.datasets.synthetic import make
 from ambulo.recognizer import softmax
 from ambulo.stream import Stream
+from ambulo.windows import Windows
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: scripts/install-debian-packages"),
@@ -124,20 +126,31 @@ def browsers_logits(page: Page, graph: bytes, values: np.ndarray) -> np.ndarray:
     return np.array(got)
 
 
+@cache
+def real_windows() -> Windows:
+    """500 windows of real people."""
+    windows = load_dataset("hapt").windows(keep="all")
+    return windows[:: len(windows) // 500][:500]
+
+
+@cache
+def learnt(name: str, frame: str) -> Recognizer:
+    return train(name, real_windows().labelled(), progress=False, epochs=1, frame=frame)
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("frame", ["sensor", "both"])
 def test_every_model_gives_the_same_on_real_windows(
     recognizer: Path, page: Page, frame: str
 ) -> None:
     """Of torch, ONNX Runtime on one window or many, and the browser, on 500 real windows."""
-    windows = load_dataset("hapt").windows(keep="all")
-    windows = windows[:: len(windows) // 500][:500]
+    windows = real_windows()
     values = torch.as_tensor(windows.values)
     with served(recognizer=recognizer) as url:
         page.open(f"{url}/#token={TOKEN}")
         page.until("window.isReady")
         for name in MODELS:
-            model = train(name, windows.labelled(), progress=False, epochs=1, frame=frame)
+            model = learnt(name, frame)
             expected = model.probabilities(windows.values)
             network = model.to_network()
             assert network is not None
@@ -156,18 +169,24 @@ def test_every_model_gives_the_same_on_real_windows(
 
 
 @pytest.mark.real
-def test_a_whole_real_recording_is_decided_as_python_does(recognizer: Path, page: Page) -> None:
-    recording = load_dataset("hapt").recordings[0]
+@pytest.mark.parametrize("name", MODELS)
+def test_a_whole_real_recording_is_decided_alike(name: str, page: Page, tmp_path: Path) -> None:
+    """Of a batch, a stream and the page."""
+    recording = replace(load_dataset("hapt").recordings[0], intervals=())
+    recognizer = learnt(name, "sensor")
+    file = recognizer.save(tmp_path / "real.ambulo")
     rows = np.column_stack([recording.time, recording.values]).astype(float)
-    with served(recognizer=recognizer) as url:
+    windows = recognizer.windowing.cut([recording], recognizer.activities)
+    batch = recognizer.decide(windows, context="causal")
+    with served(recognizer=file) as url:
         page.open(f"{url}/#token={TOKEN}")
         page.until("window.isReady")
         recognise(page, rows)
-        got = np.array([d["probabilities"] for d in page.run("decisions")])
-    expected = decided(recognizer, rows)
-    assert got.shape == expected.shape and len(got) > 300
-    assert np.abs(got - expected).max() < 1e-3
-    assert (got.argmax(1) == expected.argmax(1)).all()
+        browser = np.array([d["probabilities"] for d in page.run("decisions")])
+    for found, most in ((decided(file, rows), 1e-4), (browser, 1e-3)):
+        assert found.shape == batch.shape and len(found) > 300
+        assert np.abs(found - batch).max() < most
+        assert (found.argmax(1) == batch.argmax(1)).all()
 
 
 @pytest.mark.slow
