@@ -119,10 +119,10 @@ def test_a_run_with_its_own_cluster_ends_with_it(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    while not list(lake.glob("manifest/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    workers = [pid for pid in processes_below(running.pid) if b"_alone" in _command(pid)]
+    deadline, workers = time.monotonic() + 120, list[int]()
+    while not (workers and list(lake.glob("manifest/*.json"))) and time.monotonic() < deadline:
+        time.sleep(0.01)  # between two tasks a worker goes by another name
+        workers = [pid for pid in processes_below(running.pid) if b"_alone" in _command(pid)]
     assert workers
     os.kill(running.pid, how)
     assert running.wait(60) == (130 if how == signal.SIGINT else -how)
