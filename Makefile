@@ -42,6 +42,7 @@ bench: setup
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/page.py waist
 
 # aeon wants an older numpy than constraints.txt pins, so it gets an environment of its own.
 bench-aeon:
