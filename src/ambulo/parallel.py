@@ -2,8 +2,8 @@
 
     torchrun --nproc-per-node 2 -m ambulo train study-windows --model cnn-lstm
 
-The result is that of one process with the same batch, within rounding; only a network that
-normalises by its batch (batch normalisation) sees smaller ones.
+The result is that of one process with the same batch but for rounding, which Adam's first steps
+enlarge; only a network that normalises by its batch (batch normalisation) sees smaller ones.
 """
 
 from __future__ import annotations
