@@ -184,6 +184,8 @@ def test_context_changes_decisions_and_is_named_in_an_evaluation(recorded: Windo
     assert len({s.windows["test"] for s in scores.values()}) == 1  # the same windows are scored
     assert scores["none"].events is None and scores["offline"].events is not None
     assert scores["offline"].events["walking"].true > 0
+    labelled, at = windows.labelled(), scores["offline"].positions
+    assert at is not None and (labelled.labels[at] == scores["offline"].truth).all()
     with pytest.raises(EvaluationError, match="context must be"):
         evaluate("features", windows, context="all")
 

@@ -183,7 +183,7 @@ def _tested(
         ),
         "probabilities": np.stack(by_seed),
         "truth": tested[1].astype(np.int64),
-        "positions": positions,
+        "positions": (np.cumsum(windows.labels >= 0) - 1)[positions],
         "wearers": tested[0],
     }
 
