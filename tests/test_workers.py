@@ -1,13 +1,17 @@
-"""Workers of an evaluation end when the evaluation is killed."""
+"""Workers keep to their share of the cores, and end when their parent is killed."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from ambulo.processes import begin, threads
 
 CODE = """
 from ambulo import evaluate, load_dataset
@@ -49,3 +53,11 @@ def test_killing_the_parent_ends_its_workers(tmp_path: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("a worker outlived its parent by 10 s")
+
+
+def test_a_worker_keeps_to_its_share_of_the_cores() -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, begin, (3,)) as pool:
+        assert pool.submit(threads).result() == 3
+    with ProcessPoolExecutor(1, context, begin, (0,)) as pool:
+        assert pool.submit(threads).result() == 1

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ambulo.context.windows import gravity_axes
 from ambulo.errors import WindowingError
+from ambulo.processes import threads
 from ambulo.readers import Pieces, pieces
 from ambulo.recognizer import Recognizer
 from ambulo.stream.cutting import Cutter
@@ -192,7 +193,10 @@ class _Cutting:
 
 
 def _ahead(items: Iterable[T]) -> Iterator[T]:
-    """The items, the next of which is made in another thread while one is in use."""
+    """The items, the next of which is made in another thread, if there may be one, meanwhile."""
+    if threads() == 1:
+        yield from items
+        return
     iterator, done = iter(items), object()
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, iterator, done)

@@ -49,12 +49,23 @@ def run(
         pool.shutdown(cancel_futures=True)
 
 
+def threads() -> int:
+    """How many threads this process may compute with: AMBULO_THREADS, or one a core."""
+    return int(os.environ.get("AMBULO_THREADS") or os.cpu_count() or 1)
+
+
+def begin(threads: int) -> None:
+    """Begin a worker: it leaves Ctrl-C to its parent, ends with it, and keeps to its threads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["AMBULO_THREADS"] = os.environ["POLARS_MAX_THREADS"] = str(max(threads, 1))
+
+
 def _prepare(shared: Any, queue: Any, workers: int) -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max((os.cpu_count() or 1) // workers, 1))
+    begin(threads() // workers)
+    torch.set_num_threads(threads())
     _shared.update(shared=shared, queue=queue)
 
 

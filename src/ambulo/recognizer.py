@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from ambulo.context import Context
 from ambulo.context.unknown import Unknown
 from ambulo.context.windows import decide, mean_acceleration
 from ambulo.errors import RecognizerError
+from ambulo.processes import threads
 from ambulo.recording import Recording, housings
 from ambulo.timeline import Timeline, from_windows, write_whole
 from ambulo.windows import Windowing, Windows
@@ -215,12 +215,12 @@ class Recognizer:
 
     @cached_property
     def _session(self) -> Any:
-        return self._open()
+        return self._open(threads())
 
     @cached_property
     def _session_of_one(self) -> Any:
         """For one window or block: threads that wait for each other would only delay it."""
-        return self._open(threads=1)
+        return self._open(1)
 
     def on_one_thread(self) -> Recognizer:
         """The same recognizer, whose network leaves the other cores to others."""
@@ -228,7 +228,7 @@ class Recognizer:
         other.__dict__["_session"] = other._session_of_one
         return other
 
-    def _open(self, threads: int = 0) -> Any:
+    def _open(self, threads: int) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -268,7 +268,7 @@ class Recognizer:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         """One block a core: twice as quick as all cores on one block after the other."""
-        return ThreadPoolExecutor(int(os.environ.get("AMBULO_THREADS") or os.cpu_count() or 1))
+        return ThreadPoolExecutor(threads())
 
     def probabilities(self, values: Array) -> Array:
         """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""

@@ -16,7 +16,7 @@ def score(
     out: Annotated[str, typer.Argument(help="The folder or URL to write to.")],
     recognizer: Annotated[str, typer.Option(help="Its file.")],
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    workers: Annotated[int, typer.Option(min=0, help="Tasks at a time; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Cores to use; 0: all.")] = 0,
     context: Context = "offline",
     zone: Annotated[str | None, typer.Option(help="The wearers' time zone.")] = None,
     json_: Json = False,

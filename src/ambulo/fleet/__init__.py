@@ -69,11 +69,11 @@ def score(
     """Score all recordings of `source` into the lake `out`.
 
     `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known)
-    or any of these as an fsspec URL; `out` a folder or URL. `workers` is how many tasks run at a
-    time, 0 one a core. What is in the lake already, from the same file by the same recognizer, is
-    left as it is; what failed is tried again. A recording that cannot be scored is quarantined: its
-    reason stands in the manifest. Raises FleetError where there is nothing to score or nowhere to
-    write, RecognizerError for a file that is no recognizer.
+    or any of these as an fsspec URL; `out` a folder or URL. `workers` is how many cores work, each
+    on a recording, 0 all. What is in the lake already, from the same file by the same recognizer,
+    is left as it is; what failed is tried again. A recording that cannot be scored is quarantined:
+    its reason stands in the manifest. Raises FleetError where there is nothing to score or nowhere
+    to write, RecognizerError for a file that is no recognizer.
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")

@@ -103,7 +103,7 @@ def _entry(cluster: Any, plan: Plan, job: Job, ready: Any) -> dict[str, Any]:
 
 
 def _alone(plan: Plan, job: Job, content: bytes) -> dict[str, Any]:
-    os.environ["AMBULO_THREADS"] = "1"
+    os.environ["AMBULO_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
     return work(plan, job, _received(content))
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +10,7 @@ from typing import Any
 
 from ambulo.fleet.jobs import Job
 from ambulo.fleet.task import Plan, crashed, work
+from ambulo.processes import begin, threads
 
 AHEAD = 2
 """Tasks a worker that wait their turn: more would only take memory."""
@@ -25,32 +23,33 @@ Engine = Callable[[Plan, Sequence[Job], int], Iterator[dict[str, Any]]]
 def local(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[dict[str, Any]]:
     """Each job's entry as it gets done, by processes of this machine.
 
-    A worker that dies takes its pool with it; jobs that were under way then are tried again one by
-    one, so that the one to blame is known.
+    `workers` is how many cores they use, 0 all. A process does one recording at a time on one core,
+    or on more where there are fewer recordings than cores. A worker that dies takes its pool with
+    it; jobs that were under way then are tried again one by one, so that the one to blame is known.
     """
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    cores = workers or threads()
     suspects: list[Job] = []
-    for job, entry in _pool(plan, jobs, workers):
+    for job, entry in _pool(plan, jobs, min(cores, len(jobs)), cores):
         if entry is None:
             suspects.append(job)
         else:
             yield entry
     for job in suspects:
         for _ in range(TRIES - 1):
-            (_, entry), *_ = _pool(plan, [job], 1)
+            (_, entry), *_ = _pool(plan, [job], 1, cores)
             if entry is not None:
                 break
         yield entry if entry is not None else crashed(plan, job)
 
 
 def _pool(
-    plan: Plan, jobs: Sequence[Job], workers: int
+    plan: Plan, jobs: Sequence[Job], workers: int, cores: int
 ) -> Iterator[tuple[Job, dict[str, Any] | None]]:
     """Jobs with their entries; without one where a worker died, and those around it too."""
     context = multiprocessing.get_context("spawn")
     left = list(reversed(jobs))
     while left:
-        pool = ProcessPoolExecutor(workers, context, _prepare, (workers,))
+        pool = ProcessPoolExecutor(workers, context, begin, (cores // workers,))
         under: dict[Future[dict[str, Any]], Job] = {}
         try:
             while left or under:
@@ -77,17 +76,3 @@ def _end(pool: ProcessPoolExecutor) -> None:
     for process in list((pool._processes or {}).values()):
         process.kill()
     pool.shutdown(cancel_futures=True)
-
-
-def _prepare(workers: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["AMBULO_THREADS"] = str(max((os.cpu_count() or 1) // workers, 1))
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would work on for nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
