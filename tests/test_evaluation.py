@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from test_training import Tiny
 
-from ambulo import evaluate
+from ambulo import Recognizer, evaluate
 from ambulo.errors import EvaluationError
 from ambulo.protocols import folds
 from ambulo.scores import Evaluation
@@ -124,6 +125,16 @@ def test_processes_change_nothing(synthetic: Windows) -> None:
     difference = np.abs(runs[0].confusion - runs[1].confusion).sum() / runs[0].confusion.sum()
     assert difference < 0.02  # threads add in another order; nothing else may differ
     assert runs[0].windows == runs[1].windows
+
+
+def test_folds_recognizers_are_kept_and_decide_as_scored(
+    synthetic: Windows, tmp_path: Path
+) -> None:
+    scored = evaluate("features", synthetic, protocol="groups:2", keep=tmp_path, progress=False)
+    again = [evaluate(Recognizer.load(tmp_path / f"group-{k}-0.ambulo"), synthetic) for k in (1, 2)]
+    assert [e.people for e in again] == [fold.test for fold in scored.folds]
+    both = np.concatenate([e.probabilities[0] for e in again])
+    assert np.abs(both - scored.probabilities[0]).max() < 1e-4
 
 
 def test_json_holds_what_a_reader_needs(evaluation: Evaluation) -> None:

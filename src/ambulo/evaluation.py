@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ambulo.progress import bar
 from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.scores import Evaluation
-from ambulo.training import fit, predict_logits, rows, say
+from ambulo.training import fit, predict_logits, recognizer_of, rows, say
 from ambulo.windows import Windows, concatenate
 
 Array = npt.NDArray[Any]
@@ -41,6 +42,7 @@ def evaluate(
     lag: int = 0,
     shuffled: bool = False,
     report: Tell | None = None,
+    keep: str | Path | None = None,
     **options: Any,
 ) -> Evaluation:
     """Train and test `model` under a protocol, by name or as folds, once for each fold and seed.
@@ -56,11 +58,12 @@ def evaluate(
     each (see `ambulo.context`), those that nobody labelled too; "causal" may look `lag` windows
     ahead. With `shuffled` the test recordings' bouts come in random order, so that a context that
     learnt the script of a study gains nothing by it. `report` is called with every epoch's row of
-    history. Raises EvaluationError for an unknown protocol.
+    history. In the folder `keep` each fold's recognizer stays, as `FOLD-SEED.ambulo`. Raises
+    EvaluationError for an unknown protocol.
     """
     if context not in MODES:
         raise EvaluationError(f"context must be one of {', '.join(MODES)}, got '{context}'")
-    if context == "none":
+    if context == "none" and keep is None:
         windows = windows.labelled()
     if isinstance(model, Recognizer):
         return _of_recognizer(model, windows, explain, context, lag)
@@ -70,7 +73,7 @@ def evaluate(
     if not seeds:
         raise EvaluationError("at least one seed is needed")
     plan = folds(windows, protocol) if isinstance(protocol, str) else list(protocol)
-    jobs = _jobs(seeds, plan, explain, (context, lag, shuffled))
+    jobs = _jobs(seeds, plan, explain, (context, lag, shuffled), Path(keep) if keep else None)
     audited = _audit(windows, plan, explain, progress)
     with bar(f"{name} on {windows.source}", show=progress) as advance:
         share = 1 / (len(jobs) * rows(model, chosen))
@@ -155,11 +158,15 @@ def _audit(
 
 
 def _jobs(
-    seeds: Sequence[int], plan: Sequence[Fold], explain: bool, context: tuple[str, int, bool]
+    seeds: Sequence[int],
+    plan: Sequence[Fold],
+    explain: bool,
+    context: tuple[str, int, bool],
+    keep: Path | None,
 ) -> list[Job]:
     """Every fold with every seed; the first seed's folds are explained, if anything is."""
     return [
-        Job(seed, fold, *context, explain and i == 0, explain and i == 0 and k == 0)
+        Job(seed, fold, *context, explain and i == 0, explain and i == 0 and k == 0, keep)
         for i, seed in enumerate(seeds)
         for k, fold in enumerate(plan)
     ]
@@ -246,7 +253,7 @@ Shared = tuple[Any, Windows, Options]
 
 @dataclass(frozen=True)
 class Job:
-    """A fold to train and test with a seed, in which context, and what of it to explain."""
+    """A fold to train and test with a seed, in which context, what to explain, where to keep it."""
 
     seed: int
     fold: Fold
@@ -255,6 +262,7 @@ class Job:
     shuffled: bool = False
     attention: bool = False
     importance: bool = False
+    keep: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -280,13 +288,17 @@ def train_and_test(shared: Shared, job: Job, report: Tell) -> Outcome:
         seed=job.seed,
         report=report,
         validation=chosen_on,
-        context=job.context != "none",
+        context=job.keep is not None or job.context != "none",
     )
+    if job.keep is not None:
+        name = model if isinstance(model, str) else model.__name__
+        kept = recognizer_of(fitted, training.labelled(), name, options, job.seed)
+        kept.save(job.keep / f"{job.fold.name.replace(' ', '-')}-{job.seed}.ambulo")
     network = fitted.network
     x, _ = to_device(test, next(network.parameters()).device)
     logits = np.asarray(predict_logits(network, x).cpu())
     probabilities = softmax(logits / np.float32(fitted.temperature))
-    if fitted.context is not None:
+    if fitted.context is not None and job.context != "none":
         order = in_other_order(test, job.seed) if job.shuffled else test
         probabilities = decide(fitted.context, order, probabilities, job.context, job.lag)
     return Outcome(

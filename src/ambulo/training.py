@@ -94,16 +94,22 @@ def train(
             context=True,
             team=together,
         )
-    windows = windows.labelled()
+    return recognizer_of(fitted, windows.labelled(), name, chosen, seed)
+
+
+def recognizer_of(
+    fitted: Fit, windows: Windows, name: str, options: Options, seed: int
+) -> Recognizer:
+    """What was fitted on the labelled `windows` as a recognizer, with its card."""
     return Recognizer.from_network(
         fitted.network,
         windows,
         context=fitted.context,
         novelty=fitted.novelty,
         name=name,
-        sizes=chosen.sizes,
+        sizes=options.sizes,
         temperature=fitted.temperature,
-        card=card(windows, fitted, chosen, seed),
+        card=card(windows, fitted, options, seed),
     )
 
 

@@ -144,7 +144,7 @@ def _kernels(recognizer: Recognizer) -> dict[str, Any]:
             mask = int((1 << chosen).sum())
             kernels.append([mask, int(dilation), int(part == "padded"), *places, edges.shape[1]])
             thresholds.append(edges[row].ravel())
-    numbers = {"kernels": len(kernels), "kernel": np.array(kernels), "units": 8192.0, "ramp": 32.0}
+    numbers = {"kernels": len(kernels), "kernel": np.array(kernels), "units": 256.0}
     return {**numbers, "limit": 16.0, "thresholds": np.concatenate(thresholds)}
 
 

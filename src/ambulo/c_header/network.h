@@ -74,10 +74,9 @@ static void ambulo_kernels(ambulo_work *w) {
                 if (at >= 0 && at < AMBULO_LENGTH) y += (two ? 2 : -1) * w->sum[at];
             }
             for (int n = 0; n < kernel[6]; n++)
-                w->features[out + n] += fminf(fmaxf(y - threshold[n], -AMBULO_RAMP), AMBULO_RAMP);
+                w->features[out + n] += fminf(fmaxf(y - threshold[n], -1), 1);
         }
-        float most = AMBULO_RAMP * (AMBULO_LENGTH - 2 * edge);
-        for (int n = 0; n < kernel[6]; n++) w->features[out + n] /= most;
+        for (int n = 0; n < kernel[6]; n++) w->features[out + n] /= AMBULO_LENGTH - 2 * edge;
         out += kernel[6];
         threshold += kernel[6];
     }

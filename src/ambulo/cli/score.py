@@ -50,6 +50,7 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
     ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Folder for each fold's recognizer.")] = None,
     data: DataPath = None,
     activities: Activities = None,
     device: Device = None,
@@ -65,8 +66,8 @@ def evaluate(
     """
     import ambulo
 
-    keep = "labelled" if context == "none" else "all"
-    windows = cut(dataset, data, activities, device, channels, seconds, overlap, keep)
+    which = "all" if keep or context != "none" else "labelled"
+    windows = cut(dataset, data, activities, device, channels, seconds, overlap, which)
     tested = ambulo.Recognizer.load(model) if model.endswith(".ambulo") else model
     result = ambulo.evaluate(
         tested,
@@ -78,6 +79,7 @@ def evaluate(
         context=context,
         lag=lag,
         shuffled=shuffled,
+        keep=keep,
         **options(set_),
     )
     if report is not None:

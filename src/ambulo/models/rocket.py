@@ -14,11 +14,10 @@ TAPS = 9
 """Samples that a kernel weighs: six by -1, three by 2."""
 MOST_CHANNELS = 9
 """Channels that a kernel adds up, at most."""
-UNIT, LIMIT = 2.0**-13, 16.0
-"""What the input is counted in, and where it is cut off, in deviations of its channel."""
-RAMP = 32.0
-"""Units about a threshold in which an output is partly above it: runtimes differ by less than 0.01,
-and at a threshold that would otherwise decide."""
+UNIT, LIMIT = 2.0**-8, 16.0
+"""What the input is counted in, and where it is cut off, in deviations of its channel. Within a unit
+of a threshold an output is partly above it: runtimes differ by far less, and at a threshold that
+would otherwise decide."""
 PARTS = ("padded", "inner")
 """Half of the kernels hang over a window's ends, the others count only where they lie inside."""
 BLOCK = 32
@@ -61,7 +60,7 @@ class Rocket(nn.Module):
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
                 over = _convolve(x, kernels, dilation, part == "padded")
                 over = over - self.get_buffer(f"thresholds_{part}_{dilation}")
-                out.append(over.clamp_(-RAMP, RAMP).mean(-1) / RAMP)
+                out.append(over.clamp_(-1, 1).mean(-1))
         return torch.cat(out, dim=2).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
