@@ -15,9 +15,10 @@ TAPS = 9
 MOST_CHANNELS = 9
 """Channels that a kernel adds up, at most."""
 UNIT, LIMIT = 2.0**-8, 16.0
-"""What the input is counted in, and where it is cut off, in deviations of its channel. Within a unit
-of a threshold an output is partly above it: runtimes differ by far less, and at a threshold that
-would otherwise decide."""
+"""What the input is counted in, and where it is cut off, in deviations of its channel.
+
+Within a unit of a threshold an output is partly above it: runtimes differ by far less, and at a
+threshold that would otherwise decide."""
 PARTS = ("padded", "inner")
 """Half of the kernels hang over a window's ends, the others count only where they lie inside."""
 BLOCK = 32
@@ -58,8 +59,10 @@ class Rocket(nn.Module):
         for dilation in self.dilations:
             for part in PARTS:
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
-                over = _convolve(x, kernels, dilation, part == "padded")
-                over = over - self.get_buffer(f"thresholds_{part}_{dilation}")
+                over = _over(
+                    self.get_buffer(f"thresholds_{part}_{dilation}"),
+                    *(x, kernels, dilation, part == "padded"),
+                )
                 out.append(over.clamp_(-1, 1).mean(-1))
         return torch.cat(out, dim=2).flatten(1)
 
@@ -90,10 +93,19 @@ def _counted(x: Tensor) -> Tensor:
     return (x.clamp(-LIMIT, LIMIT) / UNIT).transpose(1, 2)[:, :, None]
 
 
-def _convolve(x: Tensor, kernels: Tensor, dilation: int, padded: bool) -> Tensor:
+def _over(thresholds: Tensor, x: Tensor, kernels: Tensor, dilation: int, padded: bool) -> Tensor:
+    """By how much outputs exceed thresholds, `(batch, kernels, thresholds, length)`."""
+    if thresholds.shape[1] == 1:  # as a bias, it costs nothing
+        return _convolve(x, kernels, dilation, padded, -thresholds.flatten())
+    return _convolve(x, kernels, dilation, padded) - thresholds
+
+
+def _convolve(
+    x: Tensor, kernels: Tensor, dilation: int, padded: bool, bias: Tensor | None = None
+) -> Tensor:
     """Each kernel's output `(batch, kernels, 1, length)`; in two dimensions, as that is quicker."""
     padding = (0, TAPS // 2 * dilation if padded else 0)
-    return F.conv2d(x, kernels, dilation=(1, dilation), padding=padding)
+    return F.conv2d(x, kernels, bias, dilation=(1, dilation), padding=padding)
 
 
 def _halves(i: int) -> list[Tensor]:
