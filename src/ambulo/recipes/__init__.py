@@ -134,12 +134,13 @@ _ALL = (
         published={"lstm": 0.930, "gru": 0.930},
         dataset="uci-har",
         windows={},
-        options={**PLAIN, "batch": 32, "epochs": 50},
+        options={**PLAIN, "batch": 32, "epochs": 50, "initial": "keras"},
         test="official",
         honest="official",
         also={"lstm": ("random-windows", "channel-major-reshape")},
         silent="The published code differs from the text: channel-major-reshape, and validation "
-        "on random windows.",
+        "on random windows. First weights are not given: as in Keras, which did better than those of "
+        "torch in 4 groups of the training people.",
         quick={"epochs": 1},
     ),
 )
