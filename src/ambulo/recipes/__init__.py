@@ -139,8 +139,8 @@ _ALL = (
         honest="official",
         also={"lstm": ("random-windows", "channel-major-reshape")},
         silent="The published code differs from the text: channel-major-reshape, and validation "
-        "on random windows. First weights are not given: as in Keras, which did better than those of "
-        "torch in 4 groups of the training people.",
+        "on random windows. First weights are not given: as in Keras, which did better than as in "
+        "torch, in 4 groups of the training people.",
         quick={"epochs": 1},
     ),
 )
