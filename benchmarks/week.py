@@ -1,8 +1,9 @@
 """A week at 100 Hz from file to the three tables of a lake: seconds, share of stages, peak memory.
 
 `python -m benchmarks.week FILE.parquet [RECOGNIZER …]` makes the file where it is not there yet
-(60.5 million rows, a synthetic person, 0.3 GB; FILE.cwa: as an Axivity AX3 would, 0.4 GB). Without recognizers it trains quick ones on the
-synthetic people at 20 Hz. Each run is a process of its own.
+(60.5 million rows, a synthetic person, 0.3 GB; FILE.cwa: as an Axivity AX3 would, 0.4 GB).
+Without recognizers it trains quick ones on the synthetic people at 20 Hz. Each run is a process of
+its own.
 """
 
 from __future__ import annotations
@@ -60,12 +61,13 @@ def write(path: Path) -> None:
 
 CWA = np.dtype(
     {
-        "names": "magic length fraction time scales temperature rate layout shift count xyz sum".split(),
-        "formats": "u2 u2 u2 u4 u2 u2 u1 u1 i2 u2 (240,)i2 u2".split(),
+        "names": "magic length fraction time scales celsius rate kind shift count xyz sum".split(),
+        "formats": "<u2 <u2 <u2 <u4 <u2 <u2 u1 u1 <i2 <u2 (240,)<i2 <u2".split(),
         "offsets": [0, 2, 4, 14, 18, 20, 24, 25, 26, 28, 30, 510],
         "itemsize": 512,
     }
 )
+"""A block of 80 samples."""
 
 
 def write_cwa(path: Path) -> None:
@@ -82,9 +84,9 @@ def write_cwa(path: Path) -> None:
             blocks["time"] = date | second // 60 << 6 | second % 60
             fraction = tenth * 32768 // 10
             blocks["fraction"], blocks["shift"] = 0x8000 | fraction, -(fraction * RATE >> 15)
-            for name, value in {"magic": 0x5841, "length": 508, "temperature": 300}.items():
+            for name, value in {"magic": 0x5841, "length": 508, "celsius": 300}.items():
                 blocks[name] = value
-            blocks["rate"], blocks["layout"], blocks["count"] = 0x4A, 0x32, 80
+            blocks["rate"], blocks["kind"], blocks["count"] = 0x4A, 0x32, 80
             blocks["xyz"] = np.round(values / 9.80665 * 256).reshape(-1, 240)
             words = blocks.view("<u2").reshape(-1, 256)
             blocks["sum"] = -words.sum(axis=1, dtype=np.uint16)
