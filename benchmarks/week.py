@@ -1,8 +1,9 @@
 """A week at 100 Hz from file to the three tables of a lake: seconds, share of stages, peak memory.
 
 `python -m benchmarks.week FILE.parquet [RECOGNIZER …]` makes the file where it is not there yet
-(60.5 million rows, a synthetic person, 0.3 GB). Without recognizers it trains quick ones on the
-synthetic people at 20 Hz. Each run is a process of its own.
+(60.5 million rows, a synthetic person, 0.3 GB; FILE.cwa: as an Axivity AX3 would, 0.4 GB).
+Without recognizers it trains quick ones on the synthetic people at 20 Hz. Each run is a process of
+its own.
 """
 
 from __future__ import annotations
@@ -58,6 +59,40 @@ def write(path: Path) -> None:
             out.write_table(pa.table(dict(zip([name for name, _ in fields], columns, strict=True))))
 
 
+CWA = np.dtype(
+    {
+        "names": "magic length fraction time scales celsius rate kind shift count xyz sum".split(),
+        "formats": "<u2 <u2 <u2 <u4 <u2 <u2 u1 u1 <i2 <u2 (240,)<i2 <u2".split(),
+        "offsets": [0, 2, 4, 14, 18, 20, 24, 25, 26, 28, 30, 510],
+        "itemsize": 512,
+    }
+)
+"""A block of 80 samples."""
+
+
+def write_cwa(path: Path) -> None:
+    """The file as an AX3 writes it, in blocks of 80 samples, hour by hour."""
+    head = bytearray(b"MD\xfc\x03\x17".ljust(64, b"\0") + b" " * 448 + b"\xff" * 512)
+    head[36] = 0x4A
+    with path.open("wb") as out:
+        out.write(head)
+        for hour, values in enumerate(hours()):
+            day = START + timedelta(hours=hour)
+            blocks = np.zeros(len(values) // 80, CWA)
+            second, tenth = np.divmod(np.arange(len(blocks)) * 8, 10)
+            date = (day.year - 2000) << 26 | day.month << 22 | day.day << 17 | day.hour << 12
+            blocks["time"] = date | second // 60 << 6 | second % 60
+            fraction = tenth * 32768 // 10
+            blocks["fraction"], blocks["shift"] = 0x8000 | fraction, -(fraction * RATE >> 15)
+            for name, value in {"magic": 0x5841, "length": 508, "celsius": 300}.items():
+                blocks[name] = value
+            blocks["rate"], blocks["kind"], blocks["count"] = 0x4A, 0x32, 80
+            blocks["xyz"] = np.round(values / 9.80665 * 256).reshape(-1, 240)
+            words = blocks.view("<u2").reshape(-1, 256)
+            blocks["sum"] = -words.sum(axis=1, dtype=np.uint16)
+            out.write(blocks.tobytes())
+
+
 def train(folder: Path) -> list[Path]:
     """Quick recognizers at 20 Hz, learnt from made-up people: for measuring, not for use."""
     from ambulo import Windowing
@@ -108,6 +143,7 @@ def measure(path: Path, recognizer: Path) -> None:
         setattr(owner, name, run)
 
     timed(readers, "survey", "looking through")
+    timed(readers, "look_through", "looking through")
     timed(Cutter, "push", "resampling and cutting")
     timed(Gait, "push", "steps")
     timed(Stillness, "push", "time not worn")
@@ -135,7 +171,7 @@ def main() -> None:
         measure(path, recognizers[1])
         return
     if not path.exists():
-        write(path)
+        (write_cwa if path.suffix == ".cwa" else write)(path)
     print("stages run beside each other: their busy seconds may add up to more than the whole")
     for recognizer in recognizers or train(path.parent):
         command = [sys.executable, "-m", "benchmarks.week", str(path), "--one", str(recognizer)]

@@ -252,24 +252,43 @@ def _packed(seconds: float) -> tuple[int, int]:
     return packed | t.hour << 12 | t.minute << 6 | t.second, 0x8000 | int(seconds % 1 * 32768)
 
 
-def axivity(folder: Path) -> Path:
-    """AX6: a header of 1024 bytes, then blocks of 512 with 40 samples of gyroscope and acc."""
-    head = struct.pack("<2sHBHIHIIIBBB", b"MD", 1020, 0x64, 7, 1, 0xFFFF, 0, 0xFFFFFFFF, 0, 0, 0, 0)
-    head = head.ljust(36, b"\0") + bytes([0x49]) + b"\0" * 4 + bytes([54])
+def cwa(
+    path: Path,
+    samples: np.ndarray,
+    layout: int = 0x62,
+    scales: int = 0b0110100000000000,  # acceleration in 1/2^(8+3) g, turns of ±8000/2^2 deg/s
+    rate: int = 50,
+    late: Callable[[int], float] = lambda block: 0.0,
+) -> Path:
+    """OpenMovement's CWA: a header of 1024 bytes, then blocks of 512, each `late` by some seconds.
+
+    `samples` are counts `(n, axes)` int16, or words `(n, 1)` uint32 of three packed axes; what is
+    left after the last whole block is not written.
+    """
+    each, code = 480 // samples[0].nbytes, 15 - int(np.log2(3200 / rate))
+    hardware = 0x64 if layout == 0x62 else 0x17
+    head = struct.pack(
+        "<2sHBHIHIIIBBB", b"MD", 1020, hardware, 7, 1, 0xFFFF, 0, 0xFFFFFFFF, *[0] * 4
+    )
+    head = head.ljust(36, b"\0") + bytes([0x40 | code]) + b"\0" * 4 + bytes([54])
     blocks = [head.ljust(64, b"\0") + b" " * 448 + b"\xff" * 512]
-    counts = np.hstack([np.degrees(GYRO) * 32768 / 2000, ACC / G * 2048]).round().astype("<i2")
-    for k in range(len(counts) // 40):
-        packed, fraction = _packed(EPOCH + k * 40 / RATE)
-        light = 0b0110100000000000  # acceleration in 1/2^(8+3) g, turns of ±8000/2^2 deg/s
+    for k in range(len(samples) // each):
+        packed, fraction = _packed(EPOCH + k * each / rate + late(k))
         body = _AX.pack(
-            *(0x5841, 508, fraction & 0xFFFF, 1, k, packed, light, 300, 0, 200, 0x49, 0x62),
-            *(-((fraction << 1 & 0xFFFF) * 50 >> 16), 40, counts[k * 40 : k * 40 + 40].tobytes()),
+            *(0x5841, 508, fraction & 0xFFFF, 1, k, packed, scales, 300, 0, 200),
+            *(0x40 | code, layout, -((fraction << 1 & 0xFFFF) * rate >> 16), each),
+            samples[k * each : k * each + each].tobytes(),
         )
         words = int(np.frombuffer(body, "<u2").sum())
         blocks.append(body + struct.pack("<H", -words & 0xFFFF))
-    path = folder / "axivity.cwa"
     path.write_bytes(b"".join(blocks))
     return path
+
+
+def axivity(folder: Path) -> Path:
+    """AX6: blocks with 40 samples of gyroscope and acceleration."""
+    counts = np.hstack([np.degrees(GYRO) * 32768 / 2000, ACC / G * 2048]).round().astype("<i2")
+    return cwa(folder / "axivity.cwa", counts)
 
 
 _GENEACTIV = """Device Identity

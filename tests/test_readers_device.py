@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import pytest
 
 from ambulo import read
 from ambulo.errors import MissingExtraError, RecordingError
-from ambulo.readers import findings
+from ambulo.readers import findings, pieces
 from ambulo.readers.wear import calibrate, nonwear
+from ambulo.recording import Recording
 
 
 def test_calibration_brings_still_periods_to_one_g() -> None:
@@ -70,3 +73,88 @@ def test_without_actfast_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "actfast", None)
     with pytest.raises(MissingExtraError, match=r"ambulo\[devices\]"):
         read(path)
+    with pytest.raises(MissingExtraError, match=r"ambulo\[devices\]"):
+        pieces(path)
+
+
+def _worn_for_hours() -> np.ndarray:
+    """Three hours at 25 Hz in g: still every way up for 20 s each, moved, and on a table."""
+    rng = np.random.default_rng(0)
+    ways = rng.normal(size=(90, 3))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    still = ways.repeat(500, axis=0) * 1.03 + 0.02 + rng.normal(0, 0.002, (45_000, 3))
+    moved = ways.repeat(1500, axis=0)[:100_000] + rng.normal(0, 0.3, (100_000, 3))
+    return np.vstack([still, np.tile([0, 0, 1.0], (125_000, 1)), moved])
+
+
+def _words(counts: np.ndarray) -> np.ndarray:
+    """Three axes in a word, each of 10 bits and shifted by 2."""
+    x, y, z = np.clip(counts >> 2, -512, 511).astype(np.int64).T & 0x3FF
+    return (2 << 30 | z << 20 | y << 10 | x).astype("<u4")[:, None]
+
+
+def _written(folder: Path, kind: str, late: Callable[[int], float]) -> Path:
+    counts = (_worn_for_hours() * 256).round().astype("<i2")
+    if kind == "AX6":
+        both = np.hstack([counts[::-1], counts * 8])[::4]
+        return files.cwa(folder / "a.cwa", both, rate=25, late=late)
+    samples, layout = (counts, 0x32) if kind == "AX3" else (_words(counts), 0x30)
+    return files.cwa(folder / "a.cwa", samples, layout, 0, rate=25, late=late)
+
+
+def _same(path: Path) -> Recording:
+    """The recording, which is the same in pieces."""
+    whole, parts = read(path), pieces(path)
+    np.testing.assert_array_equal(np.concatenate([v for _, v in parts]), whole.values)
+    assert (parts.gaps, parts.samples, parts.duration) == (whole.gaps, len(whole), whole.duration)
+    told = ("start", "rate", "channels", "subject", "name")
+    assert all(getattr(parts.sketch, name) == getattr(whole, name) for name in told)
+    assert parts.sketch.notes.keys() == whole.notes.keys()
+    for key in whole.notes.keys() - {"clipped", "findings"}:
+        assert parts.sketch.notes[key] == whole.notes[key], key
+    said = [{f.what: f for f in findings(r)} for r in (whole, parts.sketch)]
+    assert all(said[0][what] == said[1][what] for what in ("calibration", "not worn", "rate"))
+    return whole
+
+
+@pytest.mark.parametrize("kind", ["AX3", "AX3 packed", "AX6"])
+def test_axivity_in_pieces_is_that_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The sensor is slow by 0.2 %, and pauses twice: for 20 s, and for less than a block."""
+    pytest.importorskip("actfast")
+    monkeypatch.setattr("ambulo.readers.axivity.BLOCK", 2600)
+    monkeypatch.setattr("ambulo.readers.cwa._AT_ONCE", 50)
+    monkeypatch.setattr("ambulo.readers.clean._STRETCHES", 30)
+    monkeypatch.setattr("ambulo.readers.in_pieces", None)  # the careful way is not taken
+    path = _written(tmp_path, kind, lambda k: k * 0.006 + 20 * (k > 90) + 0.9 * (k > 300))
+    whole = _same(path)
+    assert [round(gap.end - gap.start) for gap in whole.gaps] == [20, 1]
+    assert len(pieces(path).sketch) < len(whole) / 2
+    if kind != "AX6":
+        assert whole.notes["calibration"].startswith("gain 0.9")
+        assert whole.notes["nonwear"]
+
+
+def test_axivity_out_of_the_ordinary_is_read_with_care(tmp_path: Path) -> None:
+    pytest.importorskip("actfast")
+    swapped = read(_written(tmp_path, "AX6", lambda k: -40 * (k == 90)))
+    assert swapped.notes["rows_out_of_order"]
+    _same(tmp_path / "a.cwa")
+    damaged = bytearray((tmp_path / "a.cwa").read_bytes())
+    damaged[60_000] ^= 1
+    (tmp_path / "a.cwa").write_bytes(damaged)
+    with pytest.raises(RecordingError, match="a.cwa: is damaged"):
+        pieces(tmp_path / "a.cwa")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["ax3_sample.cwa", "ax6_sample.cwa"])
+def test_device_samples_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("actfast")
+    path = Path(os.environ.get("AMBULO_DATA", "")) / "device-samples" / name
+    if not path.exists():
+        pytest.skip(f"put {name} into {path.parent}")
+    monkeypatch.setattr("ambulo.readers.axivity.BLOCK", 2600)
+    monkeypatch.setattr("ambulo.readers.in_pieces", None)
+    _same(path)

@@ -16,6 +16,7 @@ from typing import Any
 
 from ambulo.errors import RecordingError
 from ambulo.readers.assemble import assemble
+from ambulo.readers.axivity import look_through
 from ambulo.readers.clean import blocks, read_clean, survey
 from ambulo.readers.device import DEVICES, read_device
 from ambulo.readers.finding import Finding, Settings, settings
@@ -66,14 +67,19 @@ def read(path: str | Path, **stated: Any) -> Recording:
 def pieces(path: str | Path, **stated: Any) -> Pieces:
     """A recording in pieces, for files that are larger than memory should be.
 
-    A clean Parquet file in Ambulo's columns is looked through once, and then read block by block
-    whenever the pieces are gone through; units are judged by 2000 stretches of 10 s, or all of it
-    where it is shorter. Any other file is read whole. Takes and raises what `read` does.
+    A clean Parquet file in Ambulo's columns, or a sound Axivity file, is looked through once, and
+    then read block by block whenever the pieces are gone through; units are judged by 2000
+    stretches of 10 s, or all of it where it is shorter. Any other file is read whole. Takes and
+    raises what `read` does.
     """
     source = Source(Path(path))
     source.check()
     _one(source.path)
-    found = survey(source, settings(source.path, stated))
+    chosen = settings(source.path, stated)
+    logged = look_through(source, chosen)
+    if logged is not None:
+        return logged
+    found = survey(source, chosen)
     if found is None:
         return in_pieces(read(path, **stated))
     sketch, samples, gaps = found

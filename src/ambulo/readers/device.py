@@ -6,7 +6,7 @@ Calibrated to 1 g from still periods where they allow it, with non-wear found an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from ambulo.readers.grid import MAX_GAP, Stream, place
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import Column
 from ambulo.readers.source import Source
-from ambulo.readers.wear import calibrate, nonwear
+from ambulo.readers.wear import Calibration, calibrate, nonwear
 from ambulo.recording import Gap, Recording
 
 Array = npt.NDArray[Any]
@@ -46,6 +46,21 @@ DEVICES = {"axivity": axivity, "geneactiv": geneactiv, "actigraph": actigraph}
 _ENDINGS = (".cwa", ".gt3x", ".bin")
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a device states: its rate in Hz, and its clock.
+
+    `epoch` is what the clock showed at the first sample, in whole seconds since 1970 as if it were
+    UTC, `east` its seconds east of UTC, and `clock` how that is known.
+    """
+
+    rate: float
+    max_gap: float
+    epoch: float
+    east: float
+    clock: Finding
+
+
 def read_device(name: str, source: Source, settings: Settings) -> Recording | None:
     """The recording of a device file of this name in `DEVICES`, None where it is another.
 
@@ -53,10 +68,67 @@ def read_device(name: str, source: Source, settings: Settings) -> Recording | No
     """
     if not DEVICES[name](source):
         return None
-    data = _decode(source)
-    placed, east = _place(source, data, settings)
+    data = decode(source)
+    sensors = [t for t in data["timeseries"].values() if "acceleration" in t]
+    if not sensors or len(sensors[0]["datetime"]) < 3:
+        raise RecordingError(f"{source.path}: holds no acceleration: download it again")
+    fast = sensors[0]
+    told = tell(source, data, settings, fast["datetime"])
+    values = np.hstack([fast[name] for name in ("acceleration", "gyroscope") if name in fast])
+    time = _smooth(data, fast["datetime"], told)
+    names = tuple(column.name for column in columns(values.shape[1]))
+    ordered, backwards, doubled = Stream(names, time, values).in_order()
+    grid, gaps, pieces = place([ordered], told.rate, told.max_gap)
+    fitted = calibrate(grid[:, :3], told.rate)
+    worn = found(fitted, nonwear(grid[:, :3], told.rate), gaps)
+    counts = {"rows": len(values), "rows_dropped": 0, "rows_out_of_order": backwards}
+    counts["rows_of_the_same_time"] = doubled
+    placed = placed_of(data, told, grid, gaps, pieces[0][0], worn, counts)
+    return finished(source, placed, told, settings)
+
+
+def tell(source: Source, data: Any, settings: Settings, datetime_ns: Array) -> Told:
+    """What the device states, or the user, and else its times in nanoseconds `(n,)` do."""
+    rate = settings.rate or _nominal(source, data, datetime_ns)
+    epoch = float(int(datetime_ns[0]) // 1_000_000_000)
+    clock, east = _zone(data, settings, epoch)
+    return Told(rate, settings.max_gap or max(MAX_GAP, 2 / rate), epoch, east, clock)
+
+
+def columns(count: int) -> tuple[Column, ...]:
+    """The three columns of acceleration, and where there are six those of the gyroscope."""
+    sensors = (("acceleration", "acc"), ("gyroscope", "gyro"))
+    every = [Column(f"{name}_{axis}", sensor, axis) for name, sensor in sensors for axis in "xyz"]
+    return tuple(every[:count])
+
+
+def placed_of(
+    data: Any,
+    told: Told,
+    values: Array,
+    gaps: Sequence[Gap],
+    start: float,
+    worn: tuple[list[Finding], dict[str, Any]],
+    counts: dict[str, int],
+) -> Placed:
+    """Samples on a grid that starts `start` s after `told.epoch`, calibrated, in g and deg/s."""
+    said = Finding("rate", f"{told.rate:g} Hz", "stated", "the device's settings", "rate=50")
+    return Placed(
+        columns=columns(values.shape[1]),
+        values=values,
+        rate=told.rate,
+        gaps=tuple(gaps),
+        epoch=told.epoch + start - told.east,
+        findings=(told.clock, said, *worn[0]),
+        notes={**worn[1], **counts, "device": _facts(data)},
+        subject=_subject(data),
+    )
+
+
+def finished(source: Source, placed: Placed, told: Told, settings: Settings) -> Recording:
+    """The Recording, which starts at the time that the device's clock showed."""
     layout = Layout(
-        title=str(data["format"]),
+        title=str(placed.notes["device"]["format"]),
         units={"acc": "g", "gyro": "deg/s"},
         sign="android",
         sure="stated",
@@ -65,46 +137,12 @@ def read_device(name: str, source: Source, settings: Settings) -> Recording | No
     recording = finish(source, placed, layout, settings)
     if recording.start is None or settings.zone:
         return recording
-    return replace(recording, start=recording.start.astimezone(timezone(timedelta(seconds=east))))
+    zone = timezone(timedelta(seconds=told.east))
+    return replace(recording, start=recording.start.astimezone(zone))
 
 
-def _place(source: Source, data: Any, settings: Settings) -> tuple[Placed, float]:
-    """The samples on a grid, calibrated, in g and deg/s; and the clock's seconds east of UTC."""
-    sensors = [t for t in data["timeseries"].values() if "acceleration" in t]
-    if not sensors or len(sensors[0]["datetime"]) < 3:
-        raise RecordingError(f"{source.path}: holds no acceleration: download it again")
-    fast = sensors[0]
-    rate = settings.rate or _nominal(source, data, fast["datetime"])
-    epoch = float(int(fast["datetime"][0]) // 1_000_000_000)
-    clock, east = _zone(data, settings, epoch)
-    columns = tuple(
-        Column(f"{name}_{axis}", sensor, axis)
-        for name, sensor in (("acceleration", "acc"), ("gyroscope", "gyro"))
-        for axis in "xyz"
-        if name in fast
-    )
-    values = np.hstack([fast[name] for name in ("acceleration", "gyroscope") if name in fast])
-    time = _smooth(data, fast["datetime"], epoch, rate)
-    stream = Stream(tuple(column.name for column in columns), time, values)
-    ordered, backwards, doubled = stream.in_order()
-    grid, gaps, pieces = place([ordered], rate, settings.max_gap or max(MAX_GAP, 2 / rate))
-    found, notes = _worn(grid, rate, gaps)
-    said = Finding("rate", f"{rate:g} Hz", "stated", "the device's settings", "rate=50")
-    counts = {"rows": len(values), "rows_dropped": 0, "rows_out_of_order": backwards}
-    placed = Placed(
-        columns=columns,
-        values=grid,
-        rate=rate,
-        gaps=tuple(gaps),
-        epoch=epoch + pieces[0][0] - east,
-        findings=(clock, said, *found),
-        notes={**notes, **counts, "rows_of_the_same_time": doubled, "device": _facts(data)},
-        subject=_subject(data),
-    )
-    return placed, east
-
-
-def _decode(source: Source) -> Any:
+def decode(source: Source) -> Any:
+    """What actfast finds in the file; raises what `read_device` does."""
     try:
         import actfast
     except ImportError as error:
@@ -142,37 +180,45 @@ def _nominal(source: Source, data: Any, datetime_ns: Array) -> float:
     return round(1 / step, 1)
 
 
-def _smooth(data: Any, datetime_ns: Array, epoch: float, rate: float) -> Array:
-    """Seconds of every sample, spread evenly from block to block.
-
-    Axivity stamps a block of samples; within it, actfast counts at the nominal rate, and a sensor
-    that runs a little faster or slower would jump at each block. Where the next block begins
-    within a tenth of where it should, samples are spread over what lies between.
-    """
-    time = (datetime_ns - int(epoch) * 1_000_000_000) / 1e9
+def _smooth(data: Any, datetime_ns: Array, told: Told) -> Array:
+    """Seconds of every sample since `told.epoch`, spread evenly from block to block by Axivity."""
+    time = (datetime_ns - int(told.epoch) * 1_000_000_000) / 1e9
     slow = data["timeseries"].get("low_frequency")
     blocks = 0 if slow is None else len(slow["datetime"])
     if data["format"] != "Axivity CWA" or blocks < 2 or len(time) % blocks:
         return np.asarray(time)
     each = len(time) // blocks
-    begins = time[::each]
-    steps = np.diff(begins) / each
-    steps = np.where(np.abs(steps * rate - 1) < 0.1, steps, 1 / rate)
-    steps = np.append(steps, np.median(steps))
-    return np.asarray((begins[:, None] + np.arange(each) * steps[:, None]).ravel())
+    return spread(time[::each], steps(time[::each], each, told.rate), each)
 
 
-def _worn(values: Array, rate: float, gaps: Sequence[Gap]) -> tuple[list[Finding], dict[str, Any]]:
-    """Calibrate acceleration in g in place, and find when the device was not worn."""
-    acc = values[:, :3]
-    fitted = calibrate(acc, rate)
-    spans = [(_when(start, gaps), _when(end, gaps)) for start, end in nonwear(acc, rate)]
+def steps(begins: Array, each: int, rate: float) -> Array:
+    """Seconds between the samples of each block `(n,)`; blocks of `each` begin at `begins`.
+
+    Axivity stamps a block of samples; within it, actfast counts at the nominal rate, and a sensor
+    that runs a little faster or slower would jump at each block. Where the next block begins
+    within a tenth of where it should, samples are spread over what lies between.
+    """
+    between = np.diff(begins) / each
+    between = np.where(np.abs(between * rate - 1) < 0.1, between, 1 / rate)
+    return np.append(between, np.median(between))
+
+
+def spread(begins: Array, between: Array, each: int) -> Array:
+    """Seconds of every sample of blocks that begin at `begins`, `between` apart: `(n * each,)`."""
+    return np.asarray((begins[:, None] + np.arange(each) * between[:, None]).ravel())
+
+
+def found(
+    fitted: Calibration, unworn: Sequence[tuple[float, float]], gaps: Sequence[Gap]
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Findings and notes about calibration, and when the device was not worn."""
+    spans = [(_when(start, gaps), _when(end, gaps)) for start, end in unworn]
     hours = sum(end - start for start, end in spans) / 3600
-    found = [
+    said = [
         Finding("calibration", fitted.said, "measured" if fitted.done else "assumed", fitted.why),
         Finding("not worn", f"{hours:.1f} h", "measured", "still for an hour or more (van Hees)"),
     ]
-    return found, {"nonwear": spans, "calibration": fitted.said}
+    return said, {"nonwear": spans, "calibration": fitted.said}
 
 
 def _when(seconds: float, gaps: Sequence[Gap]) -> float:

@@ -59,23 +59,35 @@ def place(
     pieces on the streams' clock. Raises RecordingError where the streams share no stretch.
     """
     pieces = _shared([_pieces(stream.time, max_gap) for stream in streams])
+    counts, gaps = lay_out(pieces, rate, sum(len(stream.time) for stream in streams))
+    out = np.empty((sum(counts), sum(len(stream.names) for stream in streams)), np.float32)
+    at = 0
+    for (start, _), n in zip(pieces, counts, strict=True):
+        fill(out[at : at + n], streams, start, rate)
+        at += n
+    return out, gaps, pieces
+
+
+def lay_out(
+    pieces: Sequence[tuple[float, float]], rate: float, recorded: int
+) -> tuple[list[int], list[Gap]]:
+    """How many samples of a grid at `rate` Hz each `(start, end)` has, and the gaps, as `place`.
+
+    `recorded` is the number of samples that the pieces have themselves.
+    """
     counts = [int(np.floor((end - start) * rate + 1e-6)) + 1 for start, end in pieces]
-    recorded = sum(len(stream.time) for stream in streams)
     if sum(counts) > 4 * recorded + _MOST:
         raise RecordingError(
             f"{recorded} samples would become {sum(counts)} at {rate:g} Hz: the times do not fit "
             "the rate; state the unit of time, or the rate"
         )
-    width = sum(len(stream.names) for stream in streams)
-    out = np.empty((sum(counts), width), np.float32)
-    gaps, at, end, zero = [], 0, 0.0, pieces[0][0]
-    for (start, _), n in zip(pieces, counts, strict=True):
-        begin = max(start - zero, end) if at else 0.0
-        if at and begin > end:
+    gaps, end, zero = [], 0.0, pieces[0][0]
+    for k, ((start, _), n) in enumerate(zip(pieces, counts, strict=True)):
+        begin = max(start - zero, end) if k else 0.0
+        if begin > end:
             gaps.append(Gap(end, begin))
-        _fill(out[at : at + n], streams, start, rate)
-        at, end = at + n, begin + n / rate
-    return out, gaps, pieces
+        end = begin + n / rate
+    return counts, gaps
 
 
 def _pieces(time: Array, max_gap: float) -> list[tuple[float, float]]:
@@ -103,10 +115,15 @@ def _shared(every: Sequence[list[tuple[float, float]]]) -> list[tuple[float, flo
     return shared
 
 
-def _fill(out: Array, streams: Sequence[Stream], start: float, rate: float) -> None:
-    """Interpolate a piece block by block, so that no long float64 array is needed."""
+def fill(
+    out: Array, streams: Sequence[Stream], start: float, rate: float, skipped: int = 0
+) -> None:
+    """Interpolate a piece that begins at `start` s, less the samples `skipped`, into `out`.
+
+    This goes block by block, so that no long float64 array is needed.
+    """
     for first in range(0, len(out), _BLOCK):
-        grid = start + np.arange(first, min(first + _BLOCK, len(out))) / rate
+        grid = start + (skipped + np.arange(first, min(first + _BLOCK, len(out)))) / rate
         column = 0
         for stream in streams:
             lo = max(int(np.searchsorted(stream.time, grid[0], "right")) - 1, 0)
