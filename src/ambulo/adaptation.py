@@ -5,8 +5,9 @@ person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 
 minute of labels an activity is enough and what the labels do not show stays as it was. For an
 activity it is solved on old and new windows and copies of them, as the parent's was, and what it
 says for the new one is raised as far as people kept aside are not harmed. How strongly it is pulled
-or penalised is chosen on the later part of the new windows. Do no harm: where no child
-decides those better, or every one forgets, there is none.
+or penalised is chosen on new windows that were kept aside: for a person each third of them in turn,
+for an activity the latest third. Do no harm: where no child decides those better, or every one
+forgets, there is none.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ PENALTIES = (100.0, 10.0)
 """The ridge's penalties where activities are added, the strongest first."""
 COPIES = 2
 """Copies of each window, turned as the parent's were, from which added activities are learnt."""
-LATER = 1 / 3
-"""The share of each activity's windows, the latest ones, that a choice is made on."""
+LATEST = 2
+"""The third of each activity's windows, the latest ones, that a choice is made on."""
 FORGOTTEN = 0.01
 """The share of old windows that a child may decide worse than its parent."""
 FAVOURS = (0.8, 0.6, 0.4, 0.2, 0.0)
@@ -53,7 +54,7 @@ MOST_OLD = 3000
 
 @dataclass(frozen=True)
 class Proof:
-    """Parent and child on the later windows, and on old ones where there are any: shares right.
+    """Parent and child on windows kept aside, and on old ones where there are any: shares right.
 
     Old windows are of people kept aside; there the parent is one that has not seen them either.
     `favour` is what was added for new activities.
@@ -86,7 +87,7 @@ def adapt(
     Activities that the parent does not know are added; `old`, windows of what it was trained on, is
     then needed, and otherwise shows whether the child forgets. The child's card names its parent
     and holds the proof. Raises AdaptError where windows do not fit, an activity has too few of
-    them, or no child is better than its parent on the later windows without forgetting.
+    them, or no child is better than its parent on windows kept aside without forgetting.
     """
     names, windows, old = _together(parent, windows, old)
     network = parent.to_network()
@@ -101,8 +102,8 @@ def adapt(
         learnt = _with_old(parent, network, windows, old, seed)
     if learnt is None:
         raise AdaptError(
-            f"no child is better than its parent on the later part of {len(windows)} windows "
-            "without forgetting: keep the parent, or give more labelled windows"
+            f"no child is better than its parent on those of {len(windows)} windows that were kept "
+            "aside, without forgetting: keep the parent, or give more labelled windows"
         )
     weights, warmth, proof = learnt
     _put(network.network.head, weights)
@@ -115,21 +116,35 @@ def _personal(
     """The head of a child that learns from the new windows alone, its temperature and proof."""
     head, scale = network.network.head, parent.temperature
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
-    z, y, later = _features(network, windows.values), windows.labels, _latest(windows)
-    kept: Proof | None = None
+    z, y, thirds = _features(network, windows.values), windows.labels, _thirds(windows)
+    before, later = _decided(z, first) == y, thirds == LATEST
+    better: dict[float, Array] = {}
     for pull in PULLS:
-        solved = _pulled(first, z[~later], y[~later], pull, scale)
-        proof = Proof(pull, _right(z[later], y[later], first), _right(z[later], y[later], solved))
-        if proof.child > max(proof.parent, kept.child if kept else 0.0):
-            kept = proof  # a better log-loss alone may be these minutes' own
-    return None if kept is None else (_pulled(first, z, y, kept.pull, scale), scale, kept)
+        after = np.zeros(len(y), bool)
+        for third in np.unique(thirds):
+            out = thirds == third
+            after[out] = _decided(z[out], _pulled(first, z[~out], y[~out], pull, scale)) == y[out]
+        if after.sum() > before.sum() and after[later].sum() > before[later].sum():
+            better[pull] = after
+    if not better:
+        return None
+    pull = _strongest(better)
+    proof = Proof(pull, float(before.mean()), float(better[pull].mean()))
+    return _pulled(first, z, y, pull, scale), scale, proof
+
+
+def _strongest(better: dict[float, Array]) -> float:
+    """The strongest pull that is within a standard error of the best (Breiman et al. 1984)."""
+    most = max(right.sum() for right in better.values())
+    slack = np.sqrt(most * (1 - most / len(next(iter(better.values())))))
+    return max(pull for pull, right in better.items() if right.sum() >= most - slack)
 
 
 def _with_old(
     parent: Recognizer, network: Any, windows: Windows, old: Windows, seed: int
 ) -> tuple[Head, float, Proof] | None:
     """The same where old windows are learnt again; a quarter of their people show forgetting."""
-    head, later = network.network.head, _latest(windows)
+    head, later = network.network.head, _thirds(windows) == LATEST
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
     aside = np.isin(old.subjects, old.people[::4])
     if not aside.any() or aside.all():
@@ -207,20 +222,20 @@ def _labelled(windows: Windows, names: Sequence[str]) -> Windows:
     return replace(windows, labels=np.array(labels, np.int16), activities=tuple(names))
 
 
-def _latest(windows: Windows) -> Array:
-    """Which windows are the later part of what each person shows of each activity."""
-    later = np.zeros(len(windows), bool)
+def _thirds(windows: Windows) -> Array:
+    """0, 1 or LATEST: in which third of what its person shows of its activity each window is."""
+    thirds = np.zeros(len(windows), np.int64)
     for person in windows.people:
         for label in np.unique(windows.labels):
             index = np.flatnonzero((windows.subjects == person) & (windows.labels == label))
             index = index[np.lexsort((windows.seconds[index], windows.recordings[index]))]
-            later[index[len(index) - int(LATER * len(index)) :]] = True
-    if not later.any() or later.all():
+            thirds[index] = 3 * np.arange(len(index)) // max(len(index), 1)
+    if not (thirds == LATEST).any():
         raise AdaptError(
             f"{len(windows)} windows are too few to learn from and to choose by: label at least "
             "ten seconds of each activity"
         )
-    return later
+    return thirds
 
 
 def _features(network: Any, values: Array) -> Array:
