@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +175,10 @@ def main() -> None:
     if not path.exists():
         (write_cwa if path.suffix == ".cwa" else write)(path)
     print("stages run beside each other: their busy seconds may add up to more than the whole")
-    for recognizer in recognizers or train(path.parent):
+    if not recognizers:  # in a process of its own: its memory would count as that of those after it
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            recognizers = pool.submit(train, path.parent).result()
+    for recognizer in recognizers:
         command = [sys.executable, "-m", "benchmarks.week", str(path), "--one", str(recognizer)]
         subprocess.run(command, check=True)
 
