@@ -4,10 +4,9 @@ Only the head is learnt anew, on features of the parent's network (Donahue et al
 person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 2018), so that a
 minute of labels an activity is enough and what the labels do not show stays as it was. For an
 activity it is solved on old and new windows and copies of them, as the parent's was, and what it
-says for the new one is raised as far as people kept aside are not harmed. How strongly it is pulled
-or penalised is chosen on new windows that were kept aside: for a person each third of them in turn,
-for an activity the latest third. Do no harm: where no child decides those better, or every one
-forgets, there is none.
+says for the new one is raised as far as people kept aside are not harmed. Do no harm: where the
+child does not decide better what it was kept from (of a person each third of the windows in turn,
+of an activity the latest third), or forgets, there is none.
 """
 
 from __future__ import annotations
@@ -35,8 +34,9 @@ Array = npt.NDArray[Any]
 Head = tuple[Array, Array]
 """Weights `(classes, features)` and biases `(classes,)`."""
 
-PULLS = (3.0, 0.3, 0.03, 0.003)
-"""How strongly a child's head is pulled toward its parent's, the strongest first."""
+PULLS = (3.0, 0.3, 0.03)
+"""How strongly a person's head is pulled toward the parent's: the strongest that helps is taken.
+By a minute's own windows a weaker one often looks better; the rest then speaks against it."""
 PENALTIES = (100.0, 10.0)
 """The ridge's penalties where activities are added, the strongest first."""
 COPIES = 2
@@ -118,26 +118,16 @@ def _personal(
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
     z, y, thirds = _features(network, windows.values), windows.labels, _thirds(windows)
     before, later = _decided(z, first) == y, thirds == LATEST
-    better: dict[float, Array] = {}
     for pull in PULLS:
         after = np.zeros(len(y), bool)
         for third in np.unique(thirds):
             out = thirds == third
-            after[out] = _decided(z[out], _pulled(first, z[~out], y[~out], pull, scale)) == y[out]
+            part = _pulled(first, z[~out], y[~out], pull, scale)
+            after[out] = _decided(z[out], part) == y[out]
         if after.sum() > before.sum() and after[later].sum() > before[later].sum():
-            better[pull] = after
-    if not better:
-        return None
-    pull = _strongest(better)
-    proof = Proof(pull, float(before.mean()), float(better[pull].mean()))
-    return _pulled(first, z, y, pull, scale), scale, proof
-
-
-def _strongest(better: dict[float, Array]) -> float:
-    """The strongest pull that is within a standard error of the best (Breiman et al. 1984)."""
-    most = max(right.sum() for right in better.values())
-    slack = np.sqrt(most * (1 - most / len(next(iter(better.values())))))
-    return max(pull for pull, right in better.items() if right.sum() >= most - slack)
+            proof = Proof(pull, float(before.mean()), float(after.mean()))
+            return _pulled(first, z, y, pull, scale), scale, proof
+    return None
 
 
 def _with_old(
