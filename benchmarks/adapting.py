@@ -114,10 +114,12 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("data")
     asked.add_argument("--model", default="best")
+    asked.add_argument("--choice", nargs="*", default=[], help="as in device=watch")
     asked.add_argument("--parents", type=Path, help="Recognizers, each without somebody.")
     asked.add_argument("--what", choices=("personal", "added"), required=True)
     given = asked.parse_args()
-    windows = load_dataset(given.data).windows(keep="all")
+    choice = dict(text.split("=", 1) for text in given.choice)
+    windows = load_dataset(given.data, **choice).windows(keep="all")
     if given.what == "personal":
         personal(windows, given.parents, 1.0)
     else:
