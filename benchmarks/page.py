@@ -27,7 +27,7 @@ def measure(name: str) -> None:
     recognizer = load(name)
     shape = [recognizer.network["length"], len(recognizer.windowing.channels or ())]
     with (
-        TemporaryDirectory() as folder,
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         chromium(Path(folder) / "profile") as page,
         served(recognizer=recognizer.save(Path(folder) / "r.ambulo")) as url,
     ):
