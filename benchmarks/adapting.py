@@ -5,9 +5,9 @@
     python benchmarks/adapting.py hapt --what added
 
 Personal: each person is left out, gives the first minute of every activity, and is tested on the
-windows that share no sample with it, one at a time. Added: an activity is
-left out in turn and taught from two minutes of two training people; recall of it, and accuracy on
-the others, on people never seen.
+windows that share no sample with it, one at a time. Added: an activity is left out in turn and
+taught from two minutes of two training people; recall of it, and accuracy on the others, on people
+never seen.
 """
 
 from __future__ import annotations

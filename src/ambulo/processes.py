@@ -54,11 +54,16 @@ def threads() -> int:
     return int(os.environ.get("AMBULO_THREADS") or os.cpu_count() or 1)
 
 
-def begin(threads: int) -> None:
+def keep_to(share: int) -> None:
+    """Compute with so many threads from here on; before libraries with threads are imported."""
+    os.environ["AMBULO_THREADS"] = os.environ["POLARS_MAX_THREADS"] = str(max(share, 1))
+
+
+def begin(share: int) -> None:
     """Begin a worker: it leaves Ctrl-C to its parent, ends with it, and keeps to its threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["AMBULO_THREADS"] = os.environ["POLARS_MAX_THREADS"] = str(max(threads, 1))
+    keep_to(share)
 
 
 def _prepare(shared: Any, queue: Any, workers: int) -> None:

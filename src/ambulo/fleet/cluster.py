@@ -14,6 +14,7 @@ from ambulo.errors import FleetError, MissingExtraError
 from ambulo.fleet.engines import AHEAD, TRIES
 from ambulo.fleet.jobs import Job
 from ambulo.fleet.task import Plan, crashed, work
+from ambulo.processes import keep_to
 from ambulo.recognizer import Recognizer
 
 _STORE = 100 << 20
@@ -103,7 +104,7 @@ def _entry(cluster: Any, plan: Plan, job: Job, ready: Any) -> dict[str, Any]:
 
 
 def _alone(plan: Plan, job: Job, content: bytes) -> dict[str, Any]:
-    os.environ["AMBULO_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
+    keep_to(1)
     return work(plan, job, _received(content))
 
 

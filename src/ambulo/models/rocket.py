@@ -59,10 +59,8 @@ class Rocket(nn.Module):
         for dilation in self.dilations:
             for part in PARTS:
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
-                over = _over(
-                    self.get_buffer(f"thresholds_{part}_{dilation}"),
-                    *(x, kernels, dilation, part == "padded"),
-                )
+                thresholds = self.get_buffer(f"thresholds_{part}_{dilation}")
+                over = _over(x, kernels, thresholds, dilation, part == "padded")
                 out.append(over.clamp_(-1, 1).mean(-1))
         return torch.cat(out, dim=2).flatten(1)
 
@@ -93,7 +91,7 @@ def _counted(x: Tensor) -> Tensor:
     return (x.clamp(-LIMIT, LIMIT) / UNIT).transpose(1, 2)[:, :, None]
 
 
-def _over(thresholds: Tensor, x: Tensor, kernels: Tensor, dilation: int, padded: bool) -> Tensor:
+def _over(x: Tensor, kernels: Tensor, thresholds: Tensor, dilation: int, padded: bool) -> Tensor:
     """By how much outputs exceed thresholds, `(batch, kernels, thresholds, length)`."""
     if thresholds.shape[1] == 1:  # as a bias, it costs nothing
         return _convolve(x, kernels, dilation, padded, -thresholds.flatten())
