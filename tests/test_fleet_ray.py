@@ -141,7 +141,11 @@ def test_a_cluster_is_found_by_its_address(recognizer: Path, tmp_path: Path) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": address}
+    environment = {
+        **os.environ,
+        **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": address},
+        "HOME": str(tmp_path),  # a token that another cluster left there would be refused
+    }
     start = ["start", "--head", f"--port={address[10:]}", "--num-cpus=1", "--block"]
     tool = str(Path(sys.executable).parent / "ray")
     head = subprocess.Popen(
