@@ -34,12 +34,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """One cluster for these tests, to which `score` connects as to any other."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    ray.init(address="local", num_cpus=2, object_store_memory=100 << 20, **options)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray sets it to "token", for all tests
+        ray.init(address="local", num_cpus=2, object_store_memory=100 << 20, **options)
+        yield
+        ray.shutdown()
 
 
 def test_a_cluster_writes_what_one_machine_writes(
@@ -116,6 +118,7 @@ def test_a_run_with_its_own_cluster_ends_with_it(
     command = [sys.executable, "-m", "ambulo", "score", str(study), str(lake), "--engine", "ray"]
     running = subprocess.Popen(
         [*command, "--recognizer", str(recognizer), "--workers", "1"],
+        env={**os.environ, "HOME": str(tmp_path)},  # where Ray leaves its token
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -143,8 +146,8 @@ def test_a_cluster_is_found_by_its_address(recognizer: Path, tmp_path: Path) -> 
         address = f"127.0.0.1:{free.getsockname()[1]}"
     environment = {
         **os.environ,
-        **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": address},
-        "HOME": str(tmp_path),  # a token that another cluster left there would be refused
+        **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": address, "RAY_AUTH_MODE": "disabled"},
+        "HOME": str(tmp_path),  # without the token of another cluster
     }
     start = ["start", "--head", f"--port={address[10:]}", "--num-cpus=1", "--block"]
     tool = str(Path(sys.executable).parent / "ray")
@@ -167,6 +170,14 @@ def test_a_cluster_is_found_by_its_address(recognizer: Path, tmp_path: Path) -> 
             if run.returncode == 0 or time.monotonic() > deadline:
                 break
             assert run.returncode == 2 and address in run.stderr
+        command[2] = str(tmp_path / "again")  # there would be nothing left to do in the first
+        refused = subprocess.run(
+            [sys.executable, "-m", "ambulo", *command],
+            env={**environment, "RAY_AUTH_MODE": "token"},
+            capture_output=True,
+            text=True,
+        )
+        assert refused.returncode == 2 and "RAY_AUTH_TOKEN" in refused.stderr
         assert run.stdout.startswith("4 recordings scored"), run.stderr
         assert head.poll() is None  # it is not ours to end
     finally:

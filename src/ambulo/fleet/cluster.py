@@ -59,11 +59,12 @@ def _cluster(workers: int) -> Iterator[tuple[Any, bool]]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         joined = _join(cluster, quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        address = os.environ["RAY_ADDRESS"]
+    except (ConnectionError, ValueError, RuntimeError, cluster.exceptions.RayError) as error:
+        address, why = os.environ["RAY_ADDRESS"], str(error).split("\n")[0]
         raise FleetError(
-            f"no Ray cluster answers at RAY_ADDRESS={address} ({error}): start one with "
-            "'ray start --head', or unset it to use this machine alone"
+            f"no Ray cluster answers at RAY_ADDRESS={address} ({why}): start one with "
+            "'ray start --head', give its token if it asks for one (RAY_AUTH_TOKEN), or unset "
+            "RAY_ADDRESS to use this machine alone"
         ) from error
     if not joined:
         cluster.init(
