@@ -95,6 +95,9 @@ def test_an_activity_is_added_and_the_others_stay(windows: Windows, tmp_path: Pa
     assert right(child, known) >= right(parent, known) - 0.02
     again = Recognizer.load(child.save(tmp_path / "child.ambulo"))
     assert again.context is not None and again.context.activities == child.activities
+    reference = again.context.reference
+    assert reference is not None and NEW in reference.still  # so that angles may decide for it
+    assert np.allclose(np.exp(reference.angles[-1]).sum(), 1)  # of which nothing is known yet
     again.predict(make(people=1, minutes=0.5, seed=9)[0])
 
 

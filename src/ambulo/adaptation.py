@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.context import Context
+from ambulo.context.learning import still
+from ambulo.context.reference import EDGES
 from ambulo.errors import AdaptError
 from ambulo.recognizer import Recognizer
 from ambulo.windows import Windows
@@ -344,7 +346,7 @@ def _child(
         sizes=parent.network["sizes"],
         temperature=parent.temperature,
         card=card,
-        context=_with(parent.context, names),
+        context=_with(parent.context, windows),
         novelty=parent.to_novelty() if names == parent.activities else None,
     )
     return replace(child, network={**parent.network, **child.network})
@@ -354,21 +356,31 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in card.items() if key not in ("history", "signal")}
 
 
-def _with(context: Context | None, names: tuple[str, ...]) -> Context | None:
-    """The context with activities added of which nothing is known: middling in all."""
-    if context is None or names == context.activities:
+def _with(context: Context | None, windows: Windows) -> Context | None:
+    """The context with the activities that `windows` add.
+
+    Nothing is known of when they come, nor of the angle that the wearer holds in them; but whether
+    the wearer keeps still, which is where angles decide.
+    """
+    if context is None or windows.activities == context.activities:
         return context
-    n, k = len(names), len(context.activities)
+    n, k = len(windows.activities), len(context.activities)
+    news = windows.activities[k:]
     follows = np.full((n, n), 1 / max(n - 1, 1))
     np.fill_diagonal(follows, 0)
     reference = context.reference
     if reference is not None:
-        flat = tuple(np.mean(reference.angles, axis=0).tolist())
-        reference = replace(reference, angles=(*reference.angles, *[flat] * (n - k)))
+        flat = tuple(np.full(len(EDGES), -np.log(len(EDGES))).tolist())
+        quiet = [name for name in still(windows) if name in news]
+        reference = replace(
+            reference,
+            angles=(*reference.angles, *[flat] * (n - k)),
+            still=(*reference.still, *quiet),
+        )
     middle = float(np.median(context.seconds))
     return replace(
         context,
-        activities=names,
+        activities=windows.activities,
         seconds=(*context.seconds, *[middle] * (n - k)),
         follows=tuple(tuple(row) for row in follows.tolist()),
         prior=tuple((np.r_[context.prior, [1 / n] * (n - k)] / (1 + (n - k) / n)).tolist()),
