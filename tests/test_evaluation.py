@@ -131,6 +131,8 @@ def test_folds_recognizers_are_kept_and_decide_as_scored(
     synthetic: Windows, tmp_path: Path
 ) -> None:
     scored = evaluate("features", synthetic, protocol="groups:2", keep=tmp_path, progress=False)
+    with pytest.raises(EvaluationError, match="epochs, keep would change nothing"):
+        evaluate(Recognizer.load(tmp_path / "group-1-0.ambulo"), synthetic, keep="x", epochs=1)
     again = [evaluate(Recognizer.load(tmp_path / f"group-{k}-0.ambulo"), synthetic) for k in (1, 2)]
     assert [e.people for e in again] == [fold.test for fold in scored.folds]
     both = np.concatenate([e.probabilities[0] for e in again])

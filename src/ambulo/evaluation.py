@@ -59,13 +59,19 @@ def evaluate(
     ahead. With `shuffled` the test recordings' bouts come in random order, so that a context that
     learnt the script of a study gains nothing by it. `report` is called with every epoch's row of
     history. In the folder `keep` each fold's recognizer stays, as `FOLD-SEED.ambulo`. Raises
-    EvaluationError for an unknown protocol.
+    EvaluationError for an unknown protocol, or for what a trained recognizer cannot heed.
     """
     if context not in MODES:
         raise EvaluationError(f"context must be one of {', '.join(MODES)}, got '{context}'")
     if context == "none" and keep is None:
         windows = windows.labelled()
     if isinstance(model, Recognizer):
+        idle = [*options, *(["keep"] if keep else []), *(["shuffled"] if shuffled else [])]
+        if idle:
+            raise EvaluationError(
+                f"a recognizer is tested as it is: {', '.join(idle)} would change nothing; name a "
+                "model to train instead"
+            )
         return _of_recognizer(model, windows, explain, context, lag)
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
