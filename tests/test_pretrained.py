@@ -44,6 +44,21 @@ def test_each_loads_predicts_and_tells_where_it_comes_from(name: str) -> None:
     assert timeline.bouts[-1].end == pytest.approx(180, abs=0.1)
 
 
+def test_their_names_do_wherever_a_file_does(tmp_path: Path) -> None:
+    recordings = tmp_path / "mine"
+    write(make(people=1, minutes=0.5)[0], recordings / "1" / "monday.csv", labels=False)
+    lake = str(tmp_path / "lake")
+    for command in (
+        ["describe", "waist"],
+        ["predict", "waist", str(recordings / "1" / "monday.csv")],
+        ["stream", "waist", "--from", f"replay:{recordings / '1' / 'monday.csv'}"],
+        ["score", str(recordings), lake, "--recognizer", "waist", "--workers", "1"],
+        ["evaluate", "synthetic", "--model", "waist"],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, (command, done.output)
+
+
 def test_they_are_small_together() -> None:
     folder = Path(__file__).parent.parent / "src" / "ambulo" / "pretrained"
     assert sum(path.stat().st_size for path in folder.glob("*.ambulo")) < 600_000

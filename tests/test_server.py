@@ -47,6 +47,14 @@ def url(waist: Recognizer, folder: Path) -> Iterator[str]:
         yield url
 
 
+def test_a_recognizer_that_comes_along_is_served_by_its_name(tmp_path: Path) -> None:
+    path = write(make(people=1, minutes=0.5)[0], tmp_path / "monday.csv", labels=False)
+    with served(recognizer=Path("waist")) as url:
+        head = httpx.get(f"{url}/recognizer.json", headers=SHOWN).json()
+        answer = httpx.post(f"{url}/predict", headers=SHOWN, content=path.read_bytes(), timeout=60)
+    assert head["recognizer"]["card"]["limits"] and answer.json()[0]["activity"]
+
+
 def live(url: str, **options: Any) -> Any:
     options = {"additional_headers": SHOWN, **options}
     return connect(f"{url.replace('http', 'ws')}/live", **options)

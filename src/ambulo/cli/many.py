@@ -14,7 +14,7 @@ from ambulo.cli.arguments import Context, Json
 def score(
     source: Annotated[str, typer.Argument(help="A folder, glob, manifest, or URL as s3://….")],
     out: Annotated[str, typer.Argument(help="The folder or URL to write to.")],
-    recognizer: Annotated[str, typer.Option(help="Its file.")],
+    recognizer: Annotated[str, typer.Option(help="Its file, or waist, pocket, wrist.")],
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Cores to use; 0: all.")] = 0,
     context: Context = "offline",

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 def evaluate(
     dataset: str,
     model: Annotated[
-        str, typer.Option(help="Its name, or a recognizer file to test on people it never saw.")
+        str,
+        typer.Option(
+            help="Its name, or a recognizer (a file; waist) to test on people it never saw."
+        ),
     ] = "cnn-lstm",
     protocol: Annotated[
         str, typer.Option(help="official, loso, groups:K, people:1,2; random is inflated.")
@@ -65,10 +68,12 @@ def evaluate(
     Example: ambulo evaluate uci-har --model lstm --protocol official --seeds 3 --json
     """
     import ambulo
+    from ambulo.pretrained import PRETRAINED, load
 
     which = "all" if keep or context != "none" else "labelled"
     windows = cut(dataset, data, activities, device, channels, seconds, overlap, which)
-    tested = ambulo.Recognizer.load(model) if model.endswith(".ambulo") else model
+    ready = model.endswith(".ambulo") or model in PRETRAINED
+    tested = load(model) if ready else model
     result = ambulo.evaluate(
         tested,
         windows,

@@ -11,7 +11,10 @@ import typer
 
 def serve(
     recognizer: Annotated[
-        Path | None, typer.Argument(help="What decides; without it the page only collects.")
+        Path | None,
+        typer.Argument(
+            help="What decides: a file, or waist, pocket, wrist; without it the page only collects."
+        ),
     ] = None,
     collect: Annotated[
         Path | None,

@@ -21,6 +21,7 @@ from ambulo.fleet.engines import Engine, local
 from ambulo.fleet.jobs import Job, jobs
 from ambulo.fleet.lake import Lake
 from ambulo.fleet.task import Plan
+from ambulo.pretrained import find
 from ambulo.recognizer import Recognizer
 
 ENGINES: dict[str, Engine] = {"local": local, "ray": ray}
@@ -69,7 +70,8 @@ def score(
     """Score all recordings of `source` into the lake `out`.
 
     `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known)
-    or any of these as an fsspec URL; `out` a folder or URL. `workers` is how many cores work, each
+    or any of these as an fsspec URL; `out` a folder or URL, `recognizer` a file or the name of one
+    that comes along. `workers` is how many cores work, each
     on a recording, 0 all. What is in the lake already, from the same file by the same recognizer,
     is left as it is; what failed is tried again. A recording that cannot be scored is quarantined:
     its reason stands in the manifest. Raises FleetError where there is nothing to score or nowhere
@@ -77,8 +79,9 @@ def score(
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
+    recognizer = find(recognizer)
     Recognizer.load(recognizer)
-    print_ = sha256(Path(recognizer).read_bytes()).hexdigest()
+    print_ = sha256(recognizer.read_bytes()).hexdigest()
     plan = Plan(str(recognizer), print_, out, context, zone)
     found, lake = jobs(source), Lake(out)
     lake.sweep()

@@ -6,7 +6,6 @@ each does on people it never saw.
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from ambulo.errors import RecognizerError
@@ -22,15 +21,19 @@ PRETRAINED = {
 """Each recognizer by the place where the sensor is worn."""
 
 
+def find(name: str | Path) -> Path:
+    """The file of a recognizer: `name` itself, or one that comes along (`PRETRAINED`)."""
+    if str(name) not in PRETRAINED or Path(name).exists():
+        return Path(name)
+    return Path(__file__).parent / f"{name}.ambulo"
+
+
 def load(name: str | Path) -> Recognizer:
     """A recognizer by its file, or by its name in `PRETRAINED`.
 
     Raises RecognizerError for a file that is none, and for a name that is not there.
     """
-    if str(name) not in PRETRAINED or Path(name).exists():
-        return Recognizer.load(name)
-    with as_file(files(__name__) / f"{name}.ambulo") as path:
-        return Recognizer.load(path)
+    return Recognizer.load(find(name))
 
 
 def suiting(recording: Recording) -> tuple[str, Recognizer, str]:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 
+from ambulo.pretrained import find
 from ambulo.recognizer import Recognizer
 from ambulo.server.access import Access
 from ambulo.server.batching import Batcher
@@ -50,6 +51,8 @@ def create_app(options: Options) -> FastAPI:
 
     Raises RecognizerError for a recognizer that cannot be loaded or does not say its rate.
     """
+    if options.recognizer is not None:
+        options = replace(options, recognizer=find(options.recognizer))
     state = State(options)
     if options.recognizer is not None:
         state.recognizer = Recognizer.load(options.recognizer).on_one_thread()
