@@ -170,7 +170,7 @@ def test_the_documented_queries_run(study: Path, recognizer: Path, tmp_path: Pat
     score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
     page = (Path(__file__).parent.parent / "docs" / "fleet.md").read_text()
     setup = re.search(r"```python\n(import polars.*?)```", page, re.DOTALL)
-    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    queries = re.findall(r"```sql\n(SELECT.*?)```", page, re.DOTALL)
     assert setup and len(queries) >= 4
     answers = "".join(f"print(lake.execute({query!r}, eager=True).height)\n" for query in queries)
     run = subprocess.run(
@@ -178,6 +178,28 @@ def test_the_documented_queries_run(study: Path, recognizer: Path, tmp_path: Pat
     )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout.splitlines()[-1]) == 1  # one reason for what is quarantined
+
+
+def test_the_documented_queries_run_in_duckdb(
+    study: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed: pip install duckdb")
+    (study / "p0" / "bad.csv").write_text("dear diary\n")
+    score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parent.parent / "docs" / "fleet.md").read_text()
+    views = re.search(r"```sql\n(CREATE VIEW.*?)```", page, re.DOTALL)
+    assert views
+    lake = duckdb.connect()
+    lake.execute(views[1])
+    here = {
+        row[0]: row[1]
+        for row in lake.execute("SELECT status, COUNT(*) FROM manifest GROUP BY 1").fetchall()
+    }
+    assert here["quarantined"] == 1
+    for query in re.findall(r"```sql\n(SELECT.*?)```", page, re.DOTALL):
+        found = lake.execute(query).fetchall()
+    assert len(found) == 1  # one reason for what is quarantined
 
 
 def a_lake(folder: Path) -> Path:
