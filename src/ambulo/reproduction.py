@@ -242,6 +242,6 @@ def _folds(recipe: Recipe, windows: Windows, stage: Stage, quick: bool) -> list[
     plan = folds(windows, recipe.test)
     if "random-windows" in stage.mistakes:
         people = plan[0].train if len(plan) == 1 else tuple(windows.people)
-        return [Fold("random windows", people, people, random=recipe.random)]
+        plan = [Fold("random windows", people, people, random=recipe.random)]
     chosen = "select-on-test" in stage.mistakes
     return [replace(fold, chosen_on_test=chosen) for fold in plan]
