@@ -52,8 +52,15 @@ SUITES: dict[str, dict[str, Any]] = {
     },
 }
 """What is measured: a data set, how it is cut, and how its people are split."""
-CONTEXTS = ("none", "causal", "causal shuffled", "offline", "offline shuffled")
-"""What speaks for a window; shuffled: each test recording's bouts in random order."""
+LAG = 4
+"""Windows that a causal decision waits for where it may: 6 s at 3 s and half overlap."""
+CONTEXTS = tuple(
+    f"{context}{order}"
+    for context in ("none", "causal", "causal, later", "offline")
+    for order in ("", " shuffled")
+)
+"""What speaks for a window; later: the `LAG` windows after it too; shuffled: each test recording's
+bouts in random order."""
 
 
 def windows_of(suite: dict[str, Any]) -> Windows:
@@ -100,9 +107,13 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
     out = {"none": own}
     if (train.labels < 0).any() or (test.labels < 0).any():
         context, shuffled = learn(train), in_other_order(test, seed)
-        for mode in ("causal", "offline"):
-            out[mode] = decide(context, test, own, mode)
-            out[f"{mode} shuffled"] = decide(context, shuffled, own, mode)
+        for name, mode, lag in (
+            ("causal", "causal", 0),
+            ("causal, later", "causal", LAG),
+            ("offline", "offline", 0),
+        ):
+            out[name] = decide(context, test, own, mode, lag)
+            out[f"{name} shuffled"] = decide(context, shuffled, own, mode, lag)
     return out, sum(p.numel() for p in fitted.network.parameters()), seconds, spent
 
 
@@ -184,7 +195,7 @@ def row(
         worst = min(each, key=lambda person: each[person])
         flat = [result for done in runs for result in done]
         print(
-            f"{name:<22}{model:<20}{mode:<17}{100 * np.mean(accuracy):>8.2f}"
+            f"{name:<22}{model:<20}{mode:<24}{100 * np.mean(accuracy):>8.2f}"
             f"{100 * np.std(accuracy):>6.2f}{np.mean(f1):>8.4f}{np.mean(f1_folds):>8.4f}"
             f"{100 * each[worst]:>7.1f} ({worst}){100 * np.mean(errors):>7.2f}"
             f"{flat[0]['parameters']:>10}{np.mean([r['train_s'] for r in flat]):>8.1f}"
@@ -205,7 +216,7 @@ def main() -> None:
     if unknown:
         asked.error(f"no model {', '.join(unknown)}: choose from {', '.join(known)}")
     print(
-        f"{'suite':<22}{'model':<20}{'context':<17}{'acc %':>8}{'± %':>6}{'F1':>8}{'F1/fold':>8}"
+        f"{'suite':<22}{'model':<20}{'context':<24}{'acc %':>8}{'± %':>6}{'F1':>8}{'F1/fold':>8}"
         f"{'worst %':>12}{'ECE %':>7}{'params':>10}{'train s':>8}{'ms/window':>9}"
     )
     for name in SUITES if "all" in given.suites else given.suites:
