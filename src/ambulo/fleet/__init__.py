@@ -71,11 +71,11 @@ def score(
 
     `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known)
     or any of these as an fsspec URL; `out` a folder or URL, `recognizer` a file or the name of one
-    that comes along. `workers` is how many cores work, each
-    on a recording, 0 all. What is in the lake already, from the same file by the same recognizer,
-    is left as it is; what failed is tried again. A recording that cannot be scored is quarantined:
-    its reason stands in the manifest. Raises FleetError where there is nothing to score or nowhere
-    to write, RecognizerError for a file that is no recognizer.
+    that comes along. `workers` is how many cores work, each on a recording, 0 all. What is in the
+    lake already, from the same file by the same recognizer, is left as it is; what failed is tried
+    again. A recording that cannot be scored is quarantined: its reason stands in the manifest.
+    Raises FleetError where there is nothing to score or nowhere to write, RecognizerError for a
+    file that is no recognizer.
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
