@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -131,16 +132,26 @@ def measure(path: Path, recognizer: Path) -> None:
     from ambulo.wearing import Stillness
 
     spent: dict[str, float] = {}
+    inside: dict[str, int] = {}
+    lock = Lock()
+
+    def count(stage: str, one: int) -> None:
+        """A stage is busy while any thread is inside it."""
+        with lock:
+            was = inside.get(stage, 0)
+            inside[stage] = was + one
+            if not was or not inside[stage]:  # from or to nobody
+                spent[stage] = spent.get(stage, 0.0) - one * time.perf_counter()
 
     def timed(owner: object, name: str, stage: str) -> None:
         whole = getattr(owner, name)
 
         def run(*args: object, **kwargs: object) -> object:
-            start = time.perf_counter()
+            count(stage, 1)
             try:
                 return whole(*args, **kwargs)
             finally:
-                spent[stage] = spent.get(stage, 0.0) + time.perf_counter() - start
+                count(stage, -1)
 
         setattr(owner, name, run)
 

@@ -47,7 +47,7 @@ class Gait:
         self.every = max(round(rate / _RATE), 1)
         self.rate = rate / self.every
         self._begin: float | None = None
-        self._raw, self._held = np.zeros(0), np.zeros(0)
+        self._raw = self._held = np.zeros(0, np.float32)
         self._at = self._first = 0
         self._seconds: list[Array] = []
         self._cadences: list[Array] = []
@@ -56,8 +56,8 @@ class Gait:
         """Take the next samples of the stretch that began at `begin` seconds."""
         if begin != self._begin:
             self._begin, self._at, self._first = begin, 0, 0
-            self._raw = self._held = np.zeros(0)
-        x, y, z = (values[:, column].astype(np.float64) for column in self.columns)
+            self._raw = self._held = np.zeros(0, np.float32)
+        x, y, z = (np.float32(values[:, column]) for column in self.columns)
         raw = np.concatenate([self._raw, np.sqrt(x * x + y * y + z * z)])
         whole = len(raw) // self.every * self.every
         self._raw = raw[whole:]
@@ -120,11 +120,9 @@ def cadences(windows: Array, rate: float) -> Array:
 
 def _autocorrelation(windows: Array, lags: int) -> Array:
     """Unbiased autocorrelation `(n, lags)` of the rows `(n, length)`, 1 at lag 0."""
-    from scipy.fft import next_fast_len
-
     n = windows.shape[1]
     x = windows - windows.mean(axis=1, keepdims=True)
-    size = next_fast_len(n + lags - 1, real=True)
+    size = -(-(n + lags - 1) // 32) * 32  # room for all lags, in small factors
     power = np.abs(np.fft.rfft(x, size, axis=1)) ** 2
     r = np.fft.irfft(power, size, axis=1)[:, :lags] / (n - np.arange(lags))
     return np.asarray(r / np.maximum(r[:, :1], 1e-12))

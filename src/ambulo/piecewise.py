@@ -7,25 +7,23 @@ Only a window's probabilities and its mean acceleration stay: a week leaves some
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ambulo.context.windows import gravity_axes
 from ambulo.errors import WindowingError
-from ambulo.processes import threads
+from ambulo.processes import mapped
 from ambulo.readers import Pieces, pieces
 from ambulo.recognizer import Recognizer
 from ambulo.stream.cutting import Cutter
 from ambulo.timeline import Timeline, from_windows
 
 Array = npt.NDArray[Any]
-T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -104,23 +102,22 @@ def decide_pieces(
     )
     cutting = _Cutting(replace(recognizer, windowing=windowing), names, signal.rate)
     axes = cutting.axes if recognizer.context is not None else None
-    seconds, own, novel, gravity = [np.zeros(0)], [], [], []
-    for starts, values in _ahead(cutting.run(whole, watchers)):
-        seconds.append(starts)
-        probabilities, novelty = recognizer.look(values)
-        own.append(probabilities)
-        novel.append(novelty)
-        if axes is not None:
-            gravity.append(values[:, :, axes].mean(axis=1))
-    if not own:
+    network = recognizer.on_one_thread()
+
+    def look(cut: tuple[Array, Array]) -> tuple[Array, ...]:
+        starts, values = cut
+        up = np.zeros((0, 3)) if axes is None else values[:, :, axes].mean(axis=1)
+        return starts, *network.look(values), up
+
+    looks = list(mapped(look, cutting.run(whole, watchers)))
+    if not looks:
         raise WindowingError(
             f"recording '{signal.name}' has no {windowing.seconds:g} s in one piece (it lasts "
             f"{whole.duration:.2f} s, gaps included): give a longer recording"
         )
-    up = np.concatenate(gravity) if gravity else None
-    decided, odd = recognizer.judge(
-        np.concatenate(own), np.concatenate(novel), np.concatenate(seconds), up, context, lag
-    )
+    seconds, own, novelty, up = map(np.concatenate, zip(*looks, strict=True))
+    gravity = None if axes is None else up
+    decided, odd = recognizer.judge(own, novelty, seconds, gravity, context, lag)
     starts = np.concatenate(cutting.starts)
     timeline = from_windows(
         decided,
@@ -133,7 +130,7 @@ def decide_pieces(
         recording=signal.name,
         unknown=odd,
     )
-    return Decisions(np.concatenate(seconds), cutting.length / cutting.rate, decided, odd, timeline)
+    return Decisions(seconds, cutting.length / cutting.rate, decided, odd, timeline)
 
 
 class _Cutting:
@@ -190,16 +187,3 @@ class _Cutting:
         cutter, first = self._cutter, self._first
         if cutter.count:
             self.segments.append((first, first + cutter.count, cutter.at))
-
-
-def _ahead(items: Iterable[T]) -> Iterator[T]:
-    """The items, the next of which is made in another thread, if there may be one, meanwhile."""
-    if threads() == 1:
-        yield from items
-        return
-    iterator, done = iter(items), object()
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, iterator, done)
-        while (item := coming.result()) is not done:
-            coming = pool.submit(next, iterator, done)
-            yield item  # type: ignore[misc]

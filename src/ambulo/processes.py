@@ -1,4 +1,4 @@
-"""The same function on many jobs in several processes, with what each has to say on the way."""
+"""The same function on many jobs, in several processes or threads, in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from queue import Empty
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Tell = Callable[[dict[str, float]], None]
 
@@ -47,6 +57,34 @@ def run(
                 yield waiting.pop(future), future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def mapped(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`work` of each item, in order: as many at once as there are threads, and the next is made."""
+    if threads() == 1:
+        yield from map(work, items)
+        return
+    coming: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads()) as pool:
+        for item in ahead(items):
+            coming.append(pool.submit(work, item))
+            if len(coming) > threads():
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items, the next of which is made in another thread, if there may be one, meanwhile."""
+    if threads() == 1:
+        yield from items
+        return
+    iterator, done = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, iterator, done)
+        while (item := coming.result()) is not done:
+            coming = pool.submit(next, iterator, done)
+            yield item  # type: ignore[misc]
 
 
 def threads() -> int:

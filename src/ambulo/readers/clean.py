@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.processes import ahead
 from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.grid import MAX_GAP
 from ambulo.readers.meaning import Layout, Placed, finish
@@ -72,9 +73,10 @@ class Spread:
     def put(self, at: int, values: Array, rate: float) -> None:
         """Take the samples from position `at` on."""
         length = max(round(_STRETCH * rate), 2)
-        every = max(self.samples // length // _STRETCHES, 1)
-        row = np.arange(at, at + len(values)) // length
-        self._kept.append(values[row % every == 0])
+        step = max(self.samples // length // _STRETCHES, 1) * length
+        firsts = range(at - at % step, at + len(values), step)
+        kept = [values[max(first - at, 0) : max(first + length - at, 0)] for first in firsts]
+        self._kept += [part.copy() for part in kept if len(part)]
 
     @property
     def values(self) -> Array:
@@ -102,7 +104,7 @@ def blocks(source: Source, sketch: Recording) -> Iterator[Array]:
     factors = np.array(list(sketch.notes["scaled_by"].values()), np.float32)
     with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
         names = [name for name in file.schema_arrow.names if name != "time"]
-        for batch in file.iter_batches(_BLOCK, columns=names, use_threads=True):
+        for batch in ahead(file.iter_batches(_BLOCK, columns=names, use_threads=True)):
             values = _values(_block(batch), names)
             yield values if (factors == 1).all() else values * factors
 
@@ -132,7 +134,8 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
     kept = keep(file.metadata.num_rows, len(channels))
     track = _Track(settings.rate, settings.max_gap, scale)
     at = 0
-    for batch in file.iter_batches(_BLOCK, columns=["time", *channels], use_threads=True):
+    wanted = ["time", *channels]
+    for batch in ahead(file.iter_batches(_BLOCK, columns=wanted, use_threads=True)):
         block = _block(batch)
         counts = block["time"].to_physical()
         if not track.goes_on(counts):
