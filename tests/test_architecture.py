@@ -60,7 +60,7 @@ HEAVY = (
     "sklearn",
     "optuna",
     "pandas",
-    "scipy.signal",
+    "scipy",
 )
 
 
@@ -109,6 +109,7 @@ def test_no_drawers() -> None:
     [
         "import ambulo",
         "import ambulo.cli",
+        "import ambulo.report.daily",
         "from ambulo import read, fit, Recognizer, Windowing, Timeline, load_dataset, MODELS",
     ],
 )

@@ -44,6 +44,7 @@ def test_each_loads_predicts_and_tells_where_it_comes_from(name: str) -> None:
     assert timeline.bouts[-1].end == pytest.approx(180, abs=0.1)
 
 
+@pytest.mark.slow
 def test_their_names_do_wherever_a_file_does(tmp_path: Path) -> None:
     recordings = tmp_path / "mine"
     write(make(people=1, minutes=0.5)[0], recordings / "1" / "monday.csv", labels=False)

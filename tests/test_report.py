@@ -227,6 +227,7 @@ def test_the_same_page_twice(plain: Evaluation, synthetic: Windows, tmp_path: Pa
     assert first == again and len(first) < 3_000_000
 
 
+@pytest.mark.slow
 def test_a_recognizer_has_a_report_too(short: Windows, tmp_path: Path) -> None:
     sizes = {"hidden": 8}
     recognizer = train("cnn-lstm-attention", short.of(["1", "2"]), epochs=1, sizes=sizes)

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambulo.comparison import Comparison
 from ambulo.report.figures import WIDTH, figure, label
 from ambulo.report.insight import percent
 from ambulo.report.page import Part, Picture, Section, Table, write_page
-from ambulo.reproduction import Reproduction, Stage
-from ambulo.tuning import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ambulo.comparison import Comparison
+    from ambulo.reproduction import Reproduction, Stage
+    from ambulo.tuning import Tuning
 
 
 def comparison(found: Comparison) -> Figure:
