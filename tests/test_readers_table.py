@@ -91,6 +91,7 @@ def test_without_time_a_rate_is_needed(tmp_path: Path) -> None:
         (b"time,acc_x\nmonday,1\ntuesday,2\n", "neither seconds nor ISO 8601"),
         (b"time,acc_x\n" + b"".join(b"%d,1\n" % (10**11 * i) for i in range(99)), "--as time=s"),
         (b"time,acc_x\n0,1\n0,2\n", "same time"),
+        (b"time,acc_x,gyro_x\n0,1,\n1,1,\n2,1,1\n3,,1\n4,,1\n", "a single sample"),
         (b"time,acc_x\n" + b"0,nan\n" * 9 + b"1,1\n2,1\n", "data row 1"),
         (b"\x89PNG\r\n\x1a\n\x00\xff" * 20, "bad"),
     ],

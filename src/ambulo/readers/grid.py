@@ -81,6 +81,11 @@ def lay_out(
             f"{recorded} samples would become {sum(counts)} at {rate:g} Hz: the times do not fit "
             "the rate; state the unit of time, or the rate"
         )
+    if sum(counts) < 2:
+        raise RecordingError(
+            "its sensors were on at the same time for a single sample: look at their time columns, "
+            "or record for longer"
+        )
     gaps, end, zero = [], 0.0, pieces[0][0]
     for k, ((start, _), n) in enumerate(zip(pieces, counts, strict=True)):
         begin = max(start - zero, end) if k else 0.0
