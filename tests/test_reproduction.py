@@ -54,8 +54,8 @@ DESCRIBED = {
         *[("lstm", 3, 64), ("lstm", 64, 64), ("dense", 64, 128), ("dense", 128, 5)],
     ],
     ("uci-cnn-lstm", "cnn-lstm"): [
-        *[("conv5", 9, 128), ("conv5", 128, 128), ("conv5", 128, 128)],
-        *[("lstm", 128, 128), ("lstm", 128, 128), ("dense", 128, 64), ("dense", 64, 6)],
+        *[("conv5", 9, 64), ("conv5", 64, 128), ("conv5", 128, 256)],
+        *[("lstm", 256, 128), ("lstm", 128, 128), ("dense", 128, 64), ("dense", 64, 6)],
     ],
     ("mhealth-attention", "cnn-lstm-attention"): [
         *[("conv3", 12, 16), ("norm", 0, 16)],

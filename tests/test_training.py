@@ -253,6 +253,11 @@ def test_wrong_options_are_refused(synthetic: Windows, options: dict[str, Any], 
         train(Tiny, synthetic, **options)
 
 
+def test_sizes_that_do_not_fit_a_model_are_refused(synthetic: Windows) -> None:
+    with pytest.raises(TrainingError, match="'cnn-lstm' cannot be built"):
+        train("cnn-lstm", synthetic, sizes={"filters": [8, 16]})
+
+
 def test_one_person_cannot_validate(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="give more people, or validation=0"):
         train(Tiny, synthetic.of(["1"]))

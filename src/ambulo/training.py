@@ -326,7 +326,7 @@ def build(
         inner = model_class(model)(
             channels, windows.length, len(windows.activities), **options.sizes
         )
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TrainingError(f"model '{model}' cannot be built: {error}") from error
     if options.initial == "keras":
         as_keras(inner)

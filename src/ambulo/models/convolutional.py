@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,7 +42,11 @@ class _Larger(torch.autograd.Function):
 
 
 class CNNLSTM(nn.Module):
-    """Three convolutions with ReLU and pooling, two LSTM layers, FC 64 - FC (`uci-cnn-lstm`)."""
+    """Three convolutions with ReLU and pooling, two LSTM layers, FC 64 - FC (`uci-cnn-lstm`).
+
+    `filters` is their number in each convolution, or one number for each of the three; `dropout`
+    lies between the LSTM layers, `after` behind the second one.
+    """
 
     def __init__(
         self,
@@ -49,19 +54,22 @@ class CNNLSTM(nn.Module):
         length: int,
         classes: int,
         *,
-        filters: int = 64,
+        filters: int | Sequence[int] = 64,
         kernel: int = 3,
         hidden: int = 64,
         dense: int = 64,
         dropout: float = 0.5,
+        after: float = 0.0,
     ) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
-        for inputs in (channels, filters, filters):
+        first, second, last = (filters,) * 3 if isinstance(filters, int) else filters
+        for inputs, outputs in ((channels, first), (first, second), (second, last)):
             # ReLU and the larger of two commute: it is cheaper on half the steps.
-            blocks += [nn.Conv1d(inputs, filters, kernel, padding="same"), Halve(), nn.ReLU()]
+            blocks += [nn.Conv1d(inputs, outputs, kernel, padding="same"), Halve(), nn.ReLU()]
         self.convolution = nn.Sequential(*blocks)
-        self.recurrent = nn.LSTM(filters, hidden, 2, dropout=dropout, batch_first=True)
+        self.recurrent = nn.LSTM(last, hidden, 2, dropout=dropout, batch_first=True)
+        self.after = nn.Dropout(after) if after else nn.Identity()
         self.dense = nn.Sequential(nn.Linear(hidden, dense), nn.ReLU())
         self.head = nn.Linear(dense, classes)
 
@@ -69,7 +77,7 @@ class CNNLSTM(nn.Module):
         """`(batch, length, channels)` to `(batch, dense)`."""
         steps = self.convolution(x.transpose(1, 2)).transpose(1, 2)
         sequence, _ = self.recurrent(steps)
-        out: Tensor = self.dense(sequence[:, -1])
+        out: Tensor = self.dense(self.after(sequence[:, -1]))
         return out
 
     def forward(self, x: Tensor) -> Tensor:
