@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -107,12 +108,19 @@ except MemoryError:
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
 def test_memory_does_not_grow_with_the_windows(windows: Windows, tmp_path: Path) -> None:
-    """240 MB of windows are trained on, validation and all, with 160 MB of memory more."""
+    """240 MB of windows are trained on, validation and all, with 80 MB of memory more.
+
+    In glibc before 2.38, aligned memory that has been freed is not always used again, for its
+    margins lie in a thread's cache; what that costs is left to chance, so it goes without a cache.
+    """
     parts = [replace(windows, recordings=windows.recordings + f" {k}") for k in range(600)]
     assert 600 * windows.values.nbytes > 240e6
     folder = save_windows(parts, tmp_path / "stored")
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), "160"], capture_output=True, text=True
+        [sys.executable, "-c", SCRIPT, str(folder), "80"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"},
     )
     assert run.stdout.startswith("trained on"), run.stderr + run.stdout
 
