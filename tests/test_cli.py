@@ -84,6 +84,7 @@ def test_help_has_an_example_everywhere(folder: Path) -> None:
 
 MISTAKES = {
     "no recognizer": ("predict absent.ambulo p7.csv", "absent.ambulo: there is no such file"),
+    "no such name": ("predict wast p7.csv", "that come along: waist, pocket, wrist"),
     "not a recognizer": ("predict p7.csv p7.csv", "p7.csv: is not a recognizer"),
     "no recording": ("predict waist.ambulo absent.csv", "absent.csv: there is no such file"),
     "empty recording": ("predict waist.ambulo empty.csv", "empty.csv: is empty"),
@@ -140,29 +141,33 @@ def test_the_reader_of_output_may_leave(folder: Path) -> None:
     assert run.stdout.startswith("00:00:00.0-") and "Traceback" not in run.stderr
 
 
-def test_inspect_tells_what_was_decided_and_as_says_otherwise(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def in_g(folder: Path) -> str:
+    """The same recording in g, under other names."""
     frame = pl.read_csv(folder / "p7.csv")
     names = {f"acc_{a}": f"accelerometer {a}" for a in "xyz"}
     frame = frame.with_columns(pl.col(f"acc_{a}") / 9.80665 for a in "xyz").rename(names)
     frame.write_csv(folder / "in_g.csv")
-    said = ambulo("inspect", "in_g.csv", "--recognizer", "waist.ambulo", cwd=folder).stdout
+    return "in_g.csv"
+
+
+def test_inspect_tells_what_was_decided_and_as_says_otherwise(folder: Path, in_g: str) -> None:
+    said = ambulo("inspect", in_g, "--recognizer", "waist.ambulo", cwd=folder).stdout
     assert "measured     unit of acc: g: calm seconds measure" in said
     assert "otherwise: --as sign=ios|android" in said and "gravity in acc" in said
-    facts = json.loads(
-        ambulo("inspect", "in_g.csv", "--json", "--as", "sign=ios", cwd=folder).stdout
-    )
+    facts = json.loads(ambulo("inspect", in_g, "--json", "--as", "sign=ios", cwd=folder).stdout)
     found = {finding["what"]: finding for finding in facts["findings"]}
     assert found["sign of acc"]["sure"] == "stated" and found["unit of acc"]["decided"] == "g"
 
 
-def test_predict_refuses_nonsense_and_warns_on_doubt(folder: Path) -> None:
-    stated = ("predict", "waist.ambulo", "in_g.csv", "--as", "unit.acc=m/s2")
+def test_predict_refuses_nonsense_and_warns_on_doubt(folder: Path, in_g: str) -> None:
+    stated = ("predict", "waist.ambulo", in_g, "--as", "unit.acc=m/s2")
     stated += ("--as", "gravity=included")
     run = ambulo(*stated, "--out", "never.csv", cwd=folder, code=2)
     assert "gravity in acc" in run.stderr and "--as unit.acc=g" in run.stderr
     assert not (folder / "never.csv").exists()
     assert ambulo(*stated, "--anyway", cwd=folder).stdout
-    run = ambulo("predict", "waist.ambulo", "in_g.csv", "--as", "sign=ios", cwd=folder)
+    run = ambulo("predict", "waist.ambulo", in_g, "--as", "sign=ios", cwd=folder)
     assert "doubt: in_g.csv: orientation of acc" in run.stderr
 
 

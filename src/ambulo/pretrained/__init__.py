@@ -22,9 +22,17 @@ PRETRAINED = {
 
 
 def find(name: str | Path) -> Path:
-    """The file of a recognizer: `name` itself, or one that comes along (`PRETRAINED`)."""
-    if str(name) not in PRETRAINED or Path(name).exists():
+    """The file of a recognizer: `name` itself, or one that comes along (`PRETRAINED`).
+
+    Raises RecognizerError where there is neither.
+    """
+    if Path(name).exists():
         return Path(name)
+    if str(name) not in PRETRAINED:
+        raise RecognizerError(
+            f"{name}: there is no such file: train one with 'ambulo train', or name one of those "
+            f"that come along: {', '.join(PRETRAINED)}"
+        )
     return Path(__file__).parent / f"{name}.ambulo"
 
 
