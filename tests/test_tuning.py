@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,26 @@ def test_a_search_goes_on_from_its_file(
     )
     assert len(runs) == 1
     assert again.searches[0].trials[:3] == found.searches[0].trials
+
+
+def test_nothing_is_tried_twice(
+    tuned: tuple[Tuning, Path], synthetic: Windows, tmp_path: Path
+) -> None:
+    """Not when a search goes on from its file, nor when more trials are asked for than there are
+    options."""
+    found, kept = tuned
+    study = Path(shutil.copy(kept, tmp_path))
+    again = tune(
+        "features",
+        synthetic,
+        protocol=found.protocol,
+        inner="loso",
+        trials=9,
+        space=SPACE,
+        study=study,
+    )
+    tried = [tuple(trial.options.values()) for trial in again.searches[0].trials]
+    assert sorted(tried) == [(0.0, 1), (0.0, 2), (10.0, 1), (10.0, 2)]
 
 
 def test_windows_can_be_searched_where_there_are_recordings(tmp_path: Path) -> None:

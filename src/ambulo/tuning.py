@@ -7,6 +7,8 @@ search of their own, and only what it chose meets the fold's test people, once.
 from __future__ import annotations
 
 import json
+import math
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -129,10 +131,11 @@ def tune(
     options with the best mean macro-F1, and tests them once on its test people. `space` maps
     options, `sizes.NAME`, and with a Dataset also "seconds" and "overlap", to the values to choose
     from; the first trial takes the first of each, so put there what is used now. A trial that is
-    worse than the median of others after the same folds is given up. `study` is a file that keeps
-    every trial, so that a search that broke off goes on. `options` hold for every trial.
+    worse than the median of others after the same folds is given up, and none is tried twice.
+    `study` is a file that keeps every trial, so that a search that broke off goes on. `options`
+    hold for every trial.
     """
-    given = {key: list(values) for key, values in (space or default_space(model)).items()}
+    given = {key: _distinct(values) for key, values in (space or default_space(model)).items()}
     check_space(given, data)
     windows = cut(data, {})
     plan = folds(windows, protocol)
@@ -140,12 +143,13 @@ def tune(
     with bar(f"tuning {model} on {windows.source}", show=progress) as advance:
         for fold in plan:
             name = f"{fold.name}: {_key(model, windows, protocol, inner, given, options, seed)}"
-            with _study(name, seed, study, given) as made:
+            with _study(name, seed, study) as made:
                 objective = Objective(model, data, fold.train, inner, given, options, seed)
-                done = len(_finished(made))
-                for _ in range(max(trials - done, 0)):
+                most = min(trials, math.prod(len(values) for values in given.values()))
+                for _ in range(len(_finished(made)), most):
+                    made.enqueue_trial(_untried(made, given, seed))
                     made.optimize(objective, n_trials=1)
-                    advance(1 / (trials * len(plan)), f"best macro-F1 {made.best_value:.3f}")
+                    advance(1 / (most * len(plan)), f"best macro-F1 {made.best_value:.3f}")
                 chosen = dict(made.best_params)
                 tried = tuple(_finished(made))
             cutting, training = _parted(chosen)
@@ -240,7 +244,7 @@ def _merged(options: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def _study(name: str, seed: int, file: str | Path | None, space: Space) -> Iterator[Any]:
+def _study(name: str, seed: int, file: str | Path | None) -> Iterator[Any]:
     """A study of this name, kept in `file` if there is one."""
     try:
         import optuna
@@ -259,14 +263,35 @@ def _study(name: str, seed: int, file: str | Path | None, space: Space) -> Itera
             storage=storage,
             direction="maximize",
             load_if_exists=True,
-            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         )
-        if not study.trials:
-            study.enqueue_trial({key: values[0] for key, values in space.items()})
+        # A search that goes on must not draw again what it drew at first.
+        goes_on = seed + len(study.trials)
+        study.sampler = optuna.samplers.TPESampler(seed=goes_on, n_startup_trials=8)
         yield study
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def _untried(study: Any, space: Space, seed: int) -> dict[str, Any]:
+    """What the sampler proposes or, where that was tried before, any options that were not."""
+    import optuna
+
+    choices = {key: optuna.distributions.CategoricalDistribution(v) for key, v in space.items()}
+    tried = [trial.options for trial in _finished(study)]
+    if not tried:
+        return {key: values[0] for key, values in space.items()}
+    asked = study.ask(choices)
+    chosen: dict[str, Any] = dict(asked.params)
+    study.tell(asked, state=optuna.trial.TrialState.FAIL)
+    rng = random.Random(f"{seed} {len(tried)}")
+    while chosen in tried:
+        chosen = {key: rng.choice(values) for key, values in space.items()}
+    return chosen
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    return list({repr(value): value for value in values}.values())
 
 
 def _finished(study: Any) -> list[Trial]:
