@@ -19,11 +19,15 @@ SPACE = {"rotate": [0.0, 10.0], "copies": [1, 2]}
 @pytest.fixture(scope="module")
 def tuned(synthetic: Windows, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuning, Path]:
     study = tmp_path_factory.mktemp("tune") / "study.log"
-    who = f"people:{synthetic.people[0]}"
-    found = tune(
-        "features", synthetic, protocol=who, inner="loso", trials=3, space=SPACE, study=study
+    return searched(synthetic, study, 3), study
+
+
+def searched(windows: Windows, study: Path, trials: int) -> Tuning:
+    """A search that is kept in a file, or goes on from it."""
+    who = f"people:{windows.people[0]}"
+    return tune(
+        "features", windows, protocol=who, inner="loso", trials=trials, space=SPACE, study=study
     )
-    return found, study
 
 
 def test_the_choice_is_the_best_trial_and_meets_the_test_people_once(
@@ -60,15 +64,7 @@ def test_a_search_goes_on_from_its_file(
     monkeypatch.setattr(
         Objective, "__call__", lambda self, trial: runs.append(1) or call(self, trial)
     )
-    again = tune(
-        "features",
-        synthetic,
-        protocol=found.protocol,
-        inner="loso",
-        trials=4,
-        space=SPACE,
-        study=study,
-    )
+    again = searched(synthetic, study, 4)
     assert len(runs) == 1
     assert again.searches[0].trials[:3] == found.searches[0].trials
 
@@ -76,19 +72,9 @@ def test_a_search_goes_on_from_its_file(
 def test_nothing_is_tried_twice(
     tuned: tuple[Tuning, Path], synthetic: Windows, tmp_path: Path
 ) -> None:
-    """Not when a search goes on from its file, nor when more trials are asked for than there are
-    options."""
-    found, kept = tuned
-    study = Path(shutil.copy(kept, tmp_path))
-    again = tune(
-        "features",
-        synthetic,
-        protocol=found.protocol,
-        inner="loso",
-        trials=9,
-        space=SPACE,
-        study=study,
-    )
+    """Not when a search goes on, nor when more trials are asked for than there are options."""
+    study = Path(shutil.copy(tuned[1], tmp_path))
+    again = searched(synthetic, study, 9)
     tried = [tuple(trial.options.values()) for trial in again.searches[0].trials]
     assert sorted(tried) == [(0.0, 1), (0.0, 2), (10.0, 1), (10.0, 2)]
 
