@@ -123,6 +123,43 @@ def test_the_angle_tells_sitting_from_standing_however_the_phone_hangs() -> None
     assert list(causal[6:]) == [2] * 6 + [0] * 6
 
 
+def test_how_the_wearer_stands_speaks_for_other_bouts_only() -> None:
+    """A wearer who walks bent by 20 degrees sits as far from that as they stand."""
+    walk, stand = np.log([[0.4], [0.4], [0.2]]), np.full((3, 13), -6.0)
+    stand[0, 3:8], stand[1, :2] = -1.6, -0.7
+    reference = Reference(
+        ("walking",),
+        ("sitting", "standing"),
+        tuple(map(tuple, np.tile(walk, 13).tolist())),
+        stance=("standing",),
+        stood=tuple(map(tuple, stand.tolist())),
+    )
+    walked, sat, stood = [0.0, 0.01, 0.99], [0.55, 0.45, 0.0], [0.05, 0.95, 0.0]
+    unsure = [0.6, 0.4, 0.0]
+    p = np.repeat([walked, stood, walked, unsure, walked, sat], 8, axis=0)
+    gravity = np.stack([turned(d) for d in np.repeat([20, 0, 20, 0, 20, 40], 8)])
+    c, every = context(reference=reference), np.arange(48)
+    for mode in ("offline", "causal"):
+        decided = c.decide(p, every, mode, gravity=gravity).argmax(1).reshape(6, 8)
+        assert (decided[:, 2:] == np.array([[2], [1], [2], [1], [2], [0]])).all(), mode
+    alone = p[:8], p[24:32]  # this bout looks like sitting, and nobody stands at another time
+    found = c.decide(np.concatenate(alone), every[:16], gravity=gravity[16:32])
+    assert (found.argmax(1)[8:] == 0).all()
+
+
+def test_people_must_have_stood_twice_for_it_to_be_learnt(recorded: Windows) -> None:
+    learnt = learn(recorded).reference
+    assert learnt is not None and learnt.stance == ("standing",)
+    standing = recorded.activities.index("standing")
+    once = []
+    for index in positions(recorded):
+        stands = recorded.labels[index] == standing
+        bout = np.cumsum(np.diff(stands.astype(int), prepend=0) == 1)
+        once.append(index[~stands | (bout == 1)])
+    learnt = learn(recorded[np.concatenate(once)]).reference
+    assert learnt is not None and not learnt.stance and np.any(learnt.angles)
+
+
 def test_following_in_one_go_or_window_by_window() -> None:
     rng = np.random.default_rng(0)
     gravity, walking = rng.normal(size=(40, 3)), rng.random(40) > 0.3

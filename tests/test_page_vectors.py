@@ -80,13 +80,16 @@ def test_windows_are_those_of_python(waist: Recognizer, gravity: str) -> None:
 
 
 def test_context_is_that_of_python(waist: Recognizer) -> None:
-    assert waist.context is not None and waist.context.reference is not None
+    assert waist.context is not None and (reference := waist.context.reference) is not None
     without = replace(waist.context, reference=None)
+    walks = replace(waist.context, reference=replace(reference, stance=(), stood=()))
+    stands = replace(reference, stance=("standing",), stood=reference.angles[::-1])
     rng, cases, expected = np.random.default_rng(1), [], []
-    for context in (waist.context, without):
+    for context in (waist.context, replace(waist.context, reference=stands), walks, without):
         n = len(context.activities)
         own = rng.dirichlet(np.full(n, 0.1), 300)
-        own[50:60] = own[200:210] = np.eye(n)[context.activities.index("walking")] * 0.99 + 0.01 / n
+        for name, at in (("walking", 50), ("standing", 70), ("walking", 200), ("standing", 240)):
+            own[at : at + 10] = np.eye(n)[context.activities.index(name)] * 0.99 + 0.01 / n
         seconds = context.step * (np.arange(300) + 4 * (np.arange(300) > 120))
         gravity = rng.normal(0, 1, (300, 3)) + [9, 0, 0] * (np.arange(300) > 100)[:, None]
         causal = Causal(context)

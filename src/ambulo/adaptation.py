@@ -370,11 +370,12 @@ def _with(context: Context | None, windows: Windows) -> Context | None:
     np.fill_diagonal(follows, 0)
     reference = context.reference
     if reference is not None:
-        flat = tuple(np.full(len(EDGES), -np.log(len(EDGES))).tolist())
+        flat = (tuple(np.full(len(EDGES), -np.log(len(EDGES))).tolist()),) * (n - k)
         quiet = [name for name in still(windows) if name in news]
         reference = replace(
             reference,
-            angles=(*reference.angles, *[flat] * (n - k)),
+            angles=reference.angles + flat,
+            stood=reference.stood and reference.stood + flat,
             still=(*reference.still, *quiet),
         )
     middle = float(np.median(context.seconds))

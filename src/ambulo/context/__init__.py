@@ -3,7 +3,8 @@
 A window is decided by itself first. What came before it, and offline what comes after it, then
 speaks too: an activity lasts for a while (a hidden Markov model, Rabiner 1989), and gravity now
 against gravity while the same wearer walked tells sitting from standing wherever the sensor hangs
-(`ambulo.context.reference`). What is causal looks back only.
+(`ambulo.context.reference`). So does, better yet, how the wearer stood at other times. What is
+causal looks back only.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.context.causal import Causal
 from ambulo.context.reference import Reference
 from ambulo.context.smoothing import backward, forward
 from ambulo.errors import RecognizerError
@@ -74,20 +76,25 @@ class Context:
             raise RecognizerError(f"context must be one of {', '.join(MODES)}, got {mode!r}")
         if mode == "none" or not len(probabilities):
             return probabilities
-        likelihood = self.likelihood(probabilities, gravity, mode == "offline")
-        wait = lag if mode == "causal" else None
+        if mode == "causal":
+            return self._one_by_one(probabilities, seconds, gravity, lag)
         apart = np.flatnonzero(self.apart(seconds[:-1], seconds[1:])) + 1
-        parts = [self._stretch(part, wait) for part in np.split(likelihood, apart)]
-        return np.concatenate(parts).astype(np.float32)
+        out = self._smoothed(self.likelihood(probabilities, gravity), apart)
+        if gravity is not None and self.reference is not None and self.reference.stance:
+            out = self._smoothed(self.likelihood(probabilities, gravity, out), apart)
+        return out.astype(np.float32)
 
     def likelihood(
-        self, probabilities: Array, gravity: Array | None = None, offline: bool = True
+        self, probabilities: Array, gravity: Array | None = None, decided: Array | None = None
     ) -> Array:
-        """How likely each activity makes each window `(n, activities)`, the likeliest being 1."""
+        """How likely each activity makes each window `(n, activities)`, the likeliest being 1.
+
+        `decided` `(n, activities)` is what a first pass over the whole recording says of each.
+        """
         sound = self.doubted(probabilities)
         if self.reference is not None and gravity is not None:
-            sound = self.reference.redistribute(sound, gravity, self.activities, self.step, offline)
-        return self.weighed(sound, self.weight if offline else self.causal)
+            sound = self.reference.redistribute(sound, gravity, self.activities, self.step, decided)
+        return self.weighed(sound, self.weight)
 
     def doubted(self, probabilities: Array) -> Array:
         """The windows' own probabilities, none of which is beyond doubt."""
@@ -109,21 +116,22 @@ class Context:
         now = (np.full(n, 1 / n) if now is None else now @ change) * likelihood
         return np.asarray(now / now.sum())
 
-    def _stretch(self, likelihood: Array, lag: int | None) -> Array:
-        """Filter windows that follow each other, then look `lag` windows ahead (None: to the end).
+    def _one_by_one(
+        self, probabilities: Array, seconds: Array, gravity: Array | None, lag: int
+    ) -> Array:
+        causal, out = Causal(self, lag), []
+        for k, row in enumerate(probabilities):
+            out += causal.push(row, float(seconds[k]), None if gravity is None else gravity[k])
+        return np.stack(out + causal.finish())
+
+    def _smoothed(self, likelihood: Array, apart: Array) -> Array:
+        """Probabilities given all windows between gaps, which come before the windows `apart`.
 
         The forward-backward algorithm (Rabiner 1989, section III).
         """
-        change, n = self.transitions, len(likelihood)
-        out = forward(likelihood, change)
-        if lag is None:
-            out = out * backward(likelihood, change)
-        else:  # one more window of foresight for all at once
-            back = np.ones(out.shape)
-            for _ in range(min(lag, n - 1)):
-                back[:-1] = (likelihood[1:] * back[1:]) @ change.T
-                back[:-1] /= back[:-1].sum(axis=1, keepdims=True)
-            out = out * back
+        change = self.transitions
+        parts = np.split(likelihood, apart)
+        out = np.concatenate([forward(part, change) * backward(part, change) for part in parts])
         return np.asarray(out / out.sum(axis=1, keepdims=True))
 
     def viterbi(self, likelihood: Array) -> Array:

@@ -1,26 +1,28 @@
-"""Context for windows as they come: what `Context.decide` makes of the past, one by one."""
+"""Context for windows as they come, one by one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ambulo.context import Context
-from ambulo.context.reference import Upright
+from ambulo.context.reference import Upright, between
+
+if TYPE_CHECKING:
+    from ambulo.context import Context
 
 Array = npt.NDArray[Any]
 
 
 class Causal:
-    """The forward filter with a fixed lag, and the wearer's reference, carried along.
+    """The forward filter with a fixed lag, and the wearer's references, carried along.
 
-    The same as `Context.decide(…, "causal", lag=lag)` on all windows together (Rabiner 1989,
-    section III), in memory for `lag` windows.
+    The filter is that of Rabiner (1989, section III), in memory for `lag` windows. Each window
+    feels the wearer's stance as it was before the bout that the window belongs to.
     """
 
-    STATE = ("seconds", "now", "waiting")
+    STATE = ("seconds", "now", "waiting", "bout", "own")
 
     def __init__(self, context: Context, lag: int = 0) -> None:
         self.context, self.lag, self.change = context, lag, context.transitions
@@ -28,8 +30,13 @@ class Causal:
         self.now: Array | None = None
         self.waiting: list[tuple[Array, Array]] = []
         """What was known at each undecided window, and its own likelihood."""
+        self.bout = -1
+        """The activity that the newest window seems to show."""
+        self.own: list[float] | None = None
+        """The wearer's stance before this bout, if there was one."""
         reference = context.reference
         self.upright = Upright(reference, context.step) if reference else None
+        self.stance = Upright(reference, context.step) if reference and reference.stance else None
 
     def push(
         self, probabilities: Array, seconds: float, gravity: Array | None = None
@@ -44,6 +51,8 @@ class Causal:
             out = self.finish()
         likelihood = self._likelihood(probabilities[None], gravity)
         self.now, self.seconds = self.context.forward(self.now, likelihood, self.change), seconds
+        if gravity is not None and self.stance is not None:
+            self._stand(self.now, gravity)
         self.waiting.append((self.now, likelihood))
         if len(self.waiting) > self.lag:
             out.append(self._decide())
@@ -60,8 +69,20 @@ class Causal:
         if self.upright is not None and gravity is not None:
             reference, activities = self.upright.reference, context.activities
             up = self.upright.push(gravity, bool(reference.walking(sound, activities)[0]))
-            sound = reference.deal(sound, gravity[None], up[None], activities)
+            angles = reference.angles
+            if self.own is not None and not between(self.own, up.tolist()) > reference.turned:
+                up, angles = np.array(self.own), reference.stood
+            sound = reference.deal(sound, gravity[None], up[None], activities, angles)
         return np.asarray(context.weighed(sound, context.causal)[0])
+
+    def _stand(self, now: Array, gravity: Array) -> None:
+        """Learn how the wearer stands, for the bouts to come."""
+        stance, bout = self.stance, int(now.argmax())
+        assert stance is not None
+        if bout != self.bout:
+            self.bout, self.own = bout, stance.total if any(stance.total) else None
+        reference = stance.reference
+        stance.push(gravity, bool(reference.standing(now[None], self.context.activities)[0]))
 
     def _decide(self) -> Array:
         """The probabilities of the window that waits longest, given all that came after it."""

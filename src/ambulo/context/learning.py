@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ambulo.context import TINY, Context
-from ambulo.context.reference import EDGES, Reference, counted
+from ambulo.context.reference import EDGES, Reference, backwards, counted, elsewhere, follow
 from ambulo.context.windows import gravity_axes, mean_acceleration, positions
 from ambulo.windows import Windows
 
@@ -17,6 +18,10 @@ Array = npt.NDArray[Any]
 GAITS = ("walking", "walking-upstairs", "walking-downstairs", "upstairs", "downstairs", "stairs")
 """Activities in which people are upright and move on; the first one that a data set has shows the
 wearer's reference."""
+STANCE = "standing"
+"""The posture that people take up much alike each time: a second reference."""
+ENOUGH = 3
+"""Recordings in which somebody takes it up twice: with fewer, walking is the only reference."""
 QUIET = 1.0
 """Below this deviation of the acceleration in m/s², the median of windows, an activity is still."""
 
@@ -29,8 +34,9 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
     """
     n, step = len(windows.activities), _step(windows)
     held, bouts, changes = np.zeros(n), np.zeros(n), np.zeros((n, n))
-    angles = np.zeros((n, len(EDGES)))
+    angles, stood = np.zeros((2, n, len(EDGES)))
     gait = next((name for name in GAITS if name in windows.activities), None)
+    quiet, empty = still(windows), Reference((), (), ())
     for recording in (windows[index] for index in positions(windows)):
         labels = recording.labels
         known = labels[labels >= 0].astype(int)
@@ -42,14 +48,21 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
         gravity = mean_acceleration(recording)
         if gait is not None and gravity is not None:
             walking = labels == windows.activities.index(gait)
-            angles += counted(labels, gravity, walking, n)
+            up = follow(gravity, walking, empty, step)
+            up = backwards(up, gravity, walking, empty, step)
+            angles += counted(labels, gravity, up, n)
+            if STANCE in quiet:
+                shown = labels == windows.activities.index(STANCE)
+                own = elsewhere(gravity, shown, labels, up, empty, step)
+                stood += counted(labels, gravity, own, n)
     even = (1 - np.eye(n)) / max(n - 1, 1)
     np.fill_diagonal(changes, 0)
     follows = order * _shares(changes + even) + (1 - order) * even
     reference = None
     if angles.any() and gait is not None:
-        logs = np.log(_shares(angles + 0.5 / len(EDGES)))
-        reference = Reference((gait,), still(windows), tuple(tuple(row) for row in logs.tolist()))
+        reference = Reference((gait,), quiet, _logs(angles))
+        if STANCE in quiet and stood[windows.activities.index(STANCE)].sum() >= ENOUGH:
+            reference = replace(reference, stance=(STANCE,), stood=_logs(stood))
     return Context(
         activities=windows.activities,
         step=step,
@@ -75,6 +88,11 @@ def still(windows: Windows) -> tuple[str, ...]:
 
 def _step(windows: Windows) -> float:
     return windows.windowing.samples(windows.rate)[1] / windows.rate
+
+
+def _logs(counts: Array) -> tuple[tuple[float, ...], ...]:
+    logs = np.log(_shares(counts + 1 / len(EDGES)))
+    return tuple(tuple(row) for row in logs.tolist())
 
 
 def _shares(counts: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The wearer's own upright posture: gravity in the sensor's frame while the wearer walks."""
+"""The wearer's own upright posture: gravity in the sensor's frame while they walk, or stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 EDGES = np.array([5.0, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 180])
 """Upper edges in degrees of the classes in which angles against the reference are counted."""
 STEADY = 3
-"""Walking windows in a row that make a walk: fewer may be a stumble on the way to the sofa."""
+"""Windows in a row that make a walk: fewer may be a stumble on the way to the sofa."""
 SMALL = 1e-6
 FORGOTTEN = 40.0
 """Memories of walking after which nothing is left of a walk: e to the minus 40."""
@@ -30,6 +30,10 @@ class Reference:
     sensor slipped and it is learnt anew. `angles` `(activities, len(EDGES))` are log-likelihoods of
     the angle, and each window's counts `weight` times. Only between the `still` activities does it
     decide: movement tells the others apart better.
+
+    People walk bent forward or back, but stand much alike each time: wherever the wearer was seen
+    in `stance` in another bout than the window's own, `stood` speaks instead of `angles`, the
+    log-likelihoods of the angle against that.
     """
 
     gaits: tuple[str, ...]
@@ -39,6 +43,8 @@ class Reference:
     sure: float = 0.9
     memory: float = 120.0
     turned: float = 35.0
+    stance: tuple[str, ...] = ()
+    stood: tuple[tuple[float, ...], ...] = ()
 
     def redistribute(
         self,
@@ -46,42 +52,65 @@ class Reference:
         gravity: Array,
         activities: Sequence[str],
         step: float,
-        offline: bool,
+        decided: Array | None = None,
     ) -> Array:
-        """Probabilities `(n, activities)` with the share of still activities dealt out by angle.
+        """Probabilities `(n, activities)` less of those that angles speak against, of a recording.
 
-        `gravity` `(n, 3)` are mean accelerations. Before the first walk nothing changes; offline,
-        the first walk tells about what was before it.
+        `gravity` `(n, 3)` are mean accelerations; the first walk tells about what was before it,
+        too, and without a walk nothing changes. With what a first pass has `decided`
+        `(n, activities)`, stance speaks where it can.
         """
         walking = self.walking(probabilities, activities)
-        up = follow(gravity, walking, self, step)
-        if offline:
-            up = backwards(up, gravity, walking, self, step)
-        return self.deal(probabilities, gravity, up, activities)
+        up = backwards(follow(gravity, walking, self, step), gravity, walking, self, step)
+        out = self.deal(probabilities, gravity, up, activities, self.angles)
+        if decided is not None and self.stance:
+            shown, bouts = self.standing(decided, activities), decided.argmax(axis=1)
+            own = elsewhere(gravity, shown, bouts, up, self, step)
+            known = ~np.isnan(own[:, 0])
+            out[known] = self.deal(
+                probabilities[known], gravity[known], own[known], activities, self.stood
+            )
+        return out
 
     def walking(self, probabilities: Array, activities: Sequence[str]) -> Array:
         """Whether each window `(n,)` shows a gait for sure."""
-        gaits = np.array([activities.index(name) for name in self.gaits], np.int64)
-        return np.asarray(probabilities[:, gaits].sum(axis=1) >= self.sure)
+        return self._shown(self.gaits, probabilities, activities)
+
+    def standing(self, probabilities: Array, activities: Sequence[str]) -> Array:
+        """Whether each window `(n,)` shows the stance for sure."""
+        return self._shown(self.stance, probabilities, activities)
+
+    def _shown(
+        self, names: Sequence[str], probabilities: Array, activities: Sequence[str]
+    ) -> Array:
+        codes = np.array([activities.index(name) for name in names], np.int64)
+        return np.asarray(probabilities[:, codes].sum(axis=1) >= self.sure)
 
     def deal(
-        self, probabilities: Array, gravity: Array, up: Array, activities: Sequence[str]
+        self,
+        probabilities: Array,
+        gravity: Array,
+        up: Array,
+        activities: Sequence[str],
+        angles: Sequence[Sequence[float]],
     ) -> Array:
-        """The share of still activities dealt out by the angles of `gravity` against `up`."""
+        """Probabilities less of still activities that the angle of `gravity` against `up` denies.
+
+        The one that it speaks for most keeps its own; movement loses nothing.
+        """
         still = np.array([activities.index(name) for name in self.still], np.int64)
-        known = ~np.isnan(up[:, 0])
+        known = np.flatnonzero(~np.isnan(up[:, 0]))
         out = np.array(probabilities, float)
-        table = np.exp(self.weight * np.asarray(self.angles)[still])
-        mine = out[np.ix_(np.flatnonzero(known), still)]
-        dealt = mine * table[:, classes(gravity[known], up[known])].T
-        share = mine.sum(axis=1, keepdims=True) / dealt.sum(axis=1, keepdims=True)
-        out[np.ix_(np.flatnonzero(known), still)] = dealt * share
-        return out
+        if len(still):
+            logs = self.weight * np.asarray(angles)[still]
+            table = np.exp(logs - logs.max(axis=0))
+            out[np.ix_(known, still)] *= table[:, classes(gravity[known], up[known])].T
+        return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
 @dataclass
 class Upright:
-    """Follows the direction of gravity in the sensor's frame while the wearer walks."""
+    """Follows the direction of gravity in the sensor's frame while the wearer walks, or stands."""
 
     reference: Reference
     step: float
@@ -89,13 +118,13 @@ class Upright:
     run: list[list[float]] = field(default_factory=list)
     STATE: ClassVar = ("total", "run")
 
-    def push(self, gravity: Array, walking: bool) -> Array:
-        """The direction `(3,)` after one more window; NaN before the first walk."""
-        return np.array(self.after(np.asarray(gravity, float).tolist(), walking))
+    def push(self, gravity: Array, shown: bool) -> Array:
+        """The direction `(3,)` after one more window; NaN as long as it was never `shown`."""
+        return np.array(self.after(np.asarray(gravity, float).tolist(), shown))
 
-    def after(self, gravity: list[float], walking: bool) -> list[float]:
+    def after(self, gravity: list[float], shown: bool) -> list[float]:
         """The same for three numbers; plain ones, for arrays as short as these are slow."""
-        if walking:
+        if shown:
             size = max(math.hypot(*gravity), SMALL)
             self.run.append([g / size for g in gravity])
             if len(self.run) >= STEADY:
@@ -109,21 +138,21 @@ class Upright:
         self.run = self.run[-STEADY:]
         newest = [sum(axis) for axis in zip(*self.run, strict=True)]
         if not any(self.total) or between(newest, self.total) > self.reference.turned:
-            self.total = newest  # the first walk, or the sensor slipped
+            self.total = newest  # the first time, or the sensor slipped
         else:
             kept = math.exp(-self.step / self.reference.memory)
             self.total = [t * kept + g for t, g in zip(self.total, self.run[-1], strict=True)]
 
 
-def follow(gravity: Array, walking: Array, reference: Reference, step: float) -> Array:
-    """The reference `(n, 3)` after each window, of gravity `(n, 3)` and walking `(n,)`."""
+def follow(gravity: Array, shown: Array, reference: Reference, step: float) -> Array:
+    """The reference `(n, 3)` after each window, of gravity `(n, 3)` and what is `shown` `(n,)`."""
     upright = Upright(reference, step)
     out = np.full((len(gravity), 3), np.nan)
-    after = np.flatnonzero(np.diff(walking.astype(np.int8), prepend=0) < 0)
-    turns = np.union1d(np.flatnonzero(walking), after)  # elsewhere nothing changes
+    after = np.flatnonzero(np.diff(shown.astype(np.int8), prepend=0) < 0)
+    turns = np.union1d(np.flatnonzero(shown), after)  # elsewhere nothing changes
     rows = [
         upright.after(g, w)
-        for g, w in zip(gravity[turns].tolist(), walking[turns].tolist(), strict=True)
+        for g, w in zip(gravity[turns].tolist(), shown[turns].tolist(), strict=True)
     ]
     at = np.searchsorted(turns, np.arange(len(gravity)), side="right") - 1
     if rows:
@@ -144,6 +173,28 @@ def backwards(
     return np.concatenate([later[:none], up[none:]])
 
 
+def elsewhere(
+    gravity: Array, shown: Array, bouts: Array, up: Array, reference: Reference, step: float
+) -> Array:
+    """Gravity `(n, 3)` while a posture is `shown` `(n,)`, outside each window's own bout.
+
+    That is where `bouts` `(n,)` stays the same: a bout must not bear witness to itself. The last
+    time before it and the first after it count alike, unless the sensor sits otherwise there: the
+    angle against `up` says so. NaN where there is no such time.
+    """
+    none = np.full((1, 3), np.nan)
+    before = np.concatenate([none, follow(gravity, shown, reference, step)])
+    after = np.concatenate([follow(gravity[::-1], shown[::-1], reference, step)[::-1], none])
+    starts = np.flatnonzero(np.r_[True, np.diff(bouts) != 0])
+    lengths = np.diff(starts, append=len(bouts))
+    total = np.zeros(gravity.shape)
+    for seen in (before[starts], after[starts + lengths]):
+        seen = np.repeat(seen, lengths, axis=0)
+        same = ~np.isnan(seen[:, 0]) & ~(degrees(seen, up) > reference.turned)
+        total[same] += seen[same]
+    return np.where(total.any(axis=1, keepdims=True), total, np.nan)
+
+
 def between(a: Sequence[float], b: Sequence[float]) -> float:
     """Degrees between two directions of three numbers."""
     size = math.hypot(*a) * math.hypot(*b)
@@ -151,23 +202,24 @@ def between(a: Sequence[float], b: Sequence[float]) -> float:
     return math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
 
 
+def degrees(a: Array, b: Array) -> Array:
+    """Degrees `(n,)` between two directions `(n, 3)`."""
+    size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    cosine = np.einsum("ij,ij->i", a, b) / np.maximum(size, SMALL)
+    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
 def classes(gravity: Array, up: Array) -> Array:
     """The class among `EDGES` of the angle between each gravity and reference `(n, 3)`."""
-    size = np.linalg.norm(gravity, axis=1) * np.linalg.norm(up, axis=1)
-    cosine = np.einsum("ij,ij->i", gravity, up) / np.maximum(size, SMALL)
-    degrees = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    return np.asarray(np.minimum(np.searchsorted(EDGES, degrees), len(EDGES) - 1))
+    return np.asarray(np.minimum(np.searchsorted(EDGES, degrees(gravity, up)), len(EDGES) - 1))
 
 
-def counted(activity: Array, gravity: Array, walking: Array, classes_of: int) -> Array:
-    """How often `(activities, len(EDGES))` each angle occurs in one recording of known activities.
+def counted(activity: Array, gravity: Array, up: Array, classes_of: int) -> Array:
+    """How often `(activities, len(EDGES))` each angle against `up` occurs in one recording.
 
-    `activity` `(n,)` holds codes, negative where unknown. Each activity counts once in all, however
-    long it lasted; neighbouring classes share their counts.
+    `activity` `(n,)` holds known codes, negative where unknown. Each activity counts once in all,
+    however long it lasted; neighbouring classes share their counts.
     """
-    empty = Reference((), (), ())
-    up = follow(gravity, walking, empty, 1.0)
-    up = backwards(up, gravity, walking, empty, 1.0)
     known = (activity >= 0) & ~np.isnan(up[:, 0])
     out = np.zeros((classes_of, len(EDGES)))
     for code in np.unique(activity[known]):

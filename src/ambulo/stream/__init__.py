@@ -247,6 +247,7 @@ class Stream:
         parts |= {"cutter": self.cutter, "causal": self.causal, "strange": self.strange}
         parts["resampler"] = self.cutter and self.cutter.resampler
         parts["upright"] = self.causal and self.causal.upright
+        parts["stance"] = self.causal and self.causal.stance
         return {name: part for name, part in parts.items() if part is not None}
 
     def _take(self, time: Array, values: Array) -> None:

@@ -14,14 +14,14 @@ function degrees(a, b) {
   return (Math.acos(Math.min(Math.max(cosine, -1), 1)) * 180) / Math.PI;
 }
 
-/** The direction of gravity in the sensor's frame while the wearer walks. */
+/** The direction of gravity in the sensor's frame while the wearer walks, or stands. */
 class Upright {
   constructor(reference, step) {
     Object.assign(this, { reference, step, total: [0, 0, 0], run: [] });
   }
 
-  push(gravity, walking) {
-    if (walking) {
+  push(gravity, shown) {
+    if (shown) {
       this.run.push(gravity.map((x) => x / Math.max(norm(gravity), SMALL)));
       if (this.run.length >= STEADY) this.learn();
     } else this.run = [];
@@ -33,7 +33,7 @@ class Upright {
     this.run = this.run.slice(-STEADY);
     const newest = [0, 1, 2].map((k) => sum(this.run.map((v) => v[k])));
     if (!norm(this.total) || degrees(newest, this.total) > this.reference.turned) {
-      this.total = newest; // the first walk, or the sensor slipped
+      this.total = newest; // the first time, or the sensor slipped
     } else {
       const kept = Math.exp(-this.step / this.reference.memory);
       this.total = this.total.map((x, k) => x * kept + this.run.at(-1)[k]);
@@ -47,8 +47,10 @@ export class Causal {
     const leave = context.seconds.map((s) => 1 - Math.exp(-context.step / s));
     this.change = context.follows.map((row, i) =>
       row.map((p, j) => leave[i] * p + (i === j ? 1 - leave[i] : 0)));
-    this.upright = context.reference && new Upright(context.reference, context.step);
-    Object.assign(this, { context, now: null, seconds: null });
+    const { reference, step } = context;
+    this.upright = reference && new Upright(reference, step);
+    this.stance = reference?.stance?.length ? new Upright(reference, step) : null;
+    Object.assign(this, { context, now: null, seconds: null, bout: -1, own: null });
   }
 
   /** The signal broke: any activity is as likely as another. */
@@ -70,26 +72,47 @@ export class Causal {
       : own.map(() => 1 / own.length);
     const now = before.map((p, k) => p * Math.exp(logs[k] - most));
     this.now = now.map((p) => p / sum(now));
+    if (this.stance && gravity) this.stand(gravity);
     return this.now;
   }
 
-  /** The share of still activities, dealt out by the angle of gravity against the wearer's own. */
+  /** Learn how the wearer stands, for the bouts to come. */
+  stand(gravity) {
+    const bout = this.now.indexOf(Math.max(...this.now));
+    if (bout !== this.bout) {
+      this.bout = bout;
+      this.own = norm(this.stance.total) ? this.stance.total : null;
+    }
+    this.stance.push(gravity, this.shown(this.context.reference.stance, this.now));
+  }
+
+  shown(names, probabilities) {
+    return sum(this.at(names).map((k) => probabilities[k])) >= this.context.reference.sure;
+  }
+
+  at(names) {
+    return names.map((name) => this.context.activities.indexOf(name));
+  }
+
+  /** Probabilities less of still activities that gravity against the wearer's own denies. */
   dealt(sound, gravity) {
-    const { reference, activities } = this.context;
     if (!this.upright || !gravity) return sound;
-    const at = (names) => names.map((name) => activities.indexOf(name));
-    const walking = sum(at(reference.gaits).map((k) => sound[k])) >= reference.sure;
-    const up = this.upright.push(gravity, walking);
-    if (up === null) return sound;
+    const { reference } = this.context;
+    let up = this.upright.push(gravity, this.shown(reference.gaits, sound));
+    let { angles } = reference;
+    if (this.own && !(up && degrees(this.own, up) > reference.turned)) {
+      up = this.own;
+      angles = reference.stood;
+    }
+    const still = this.at(reference.still);
+    if (up === null || !still.length) return sound;
     const angle = degrees(gravity, up);
     const found = EDGES.findIndex((edge) => angle <= edge);
     const place = found < 0 ? EDGES.length - 1 : found;
-    const still = at(reference.still);
+    const most = Math.max(...still.map((k) => angles[k][place]));
     const out = [...sound];
-    for (const k of still) out[k] *= Math.exp(reference.weight * reference.angles[k][place]);
-    const share = sum(still.map((k) => sound[k])) / sum(still.map((k) => out[k]));
-    for (const k of still) out[k] *= share;
-    return out;
+    for (const k of still) out[k] *= Math.exp(reference.weight * (angles[k][place] - most));
+    return out.map((p) => p / sum(out));
   }
 }
 
