@@ -94,17 +94,23 @@ class Reference:
         activities: Sequence[str],
         angles: Sequence[Sequence[float]],
     ) -> Array:
-        """Probabilities less of still activities that the angle of `gravity` against `up` denies.
+        """Probabilities with less for still activities that gravity's angle against `up` denies.
 
-        The one that it speaks for most keeps its own; movement loses nothing.
+        Where the wearer rather keeps still than not, the other still activities gain what these
+        lose; elsewhere all do.
         """
         still = np.array([activities.index(name) for name in self.still], np.int64)
         known = np.flatnonzero(~np.isnan(up[:, 0]))
         out = np.array(probabilities, float)
-        if len(still):
-            logs = self.weight * np.asarray(angles)[still]
-            table = np.exp(logs - logs.max(axis=0))
-            out[np.ix_(known, still)] *= table[:, classes(gravity[known], up[known])].T
+        if not len(still):
+            return out
+        logs = self.weight * np.asarray(angles)[still]
+        table = np.exp(logs - logs.max(axis=0))
+        before = out[np.ix_(known, still)]
+        mine = before * table[:, classes(gravity[known], up[known])].T
+        share = before.sum(axis=1, keepdims=True)
+        kept = np.where(share > 0.5, share / mine.sum(axis=1, keepdims=True), 1.0)
+        out[np.ix_(known, still)] = mine * kept
         return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 

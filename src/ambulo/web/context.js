@@ -94,7 +94,7 @@ export class Causal {
     return names.map((name) => this.context.activities.indexOf(name));
   }
 
-  /** Probabilities less of still activities that gravity against the wearer's own denies. */
+  /** Probabilities with less for still activities that gravity against the wearer's own denies. */
   dealt(sound, gravity) {
     if (!this.upright || !gravity) return sound;
     const { reference } = this.context;
@@ -112,6 +112,8 @@ export class Causal {
     const most = Math.max(...still.map((k) => angles[k][place]));
     const out = [...sound];
     for (const k of still) out[k] *= Math.exp(reference.weight * (angles[k][place] - most));
+    const [share, left] = [sound, out].map((row) => sum(still.map((k) => row[k])));
+    if (share > 0.5) for (const k of still) out[k] *= share / left;
     return out.map((p) => p / sum(out));
   }
 }
