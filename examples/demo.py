@@ -30,7 +30,7 @@ def main(folder: Path) -> None:
     windows = dataset.windows()
     learners = windows[~np.isin(windows.subjects, windows.official_test)]
     print(f"1. {windows!r}\n   learning from {len(learners.people)} people …")
-    recognizer = train("cnn-lstm", learners, epochs=12)
+    recognizer = train("best", learners)
     file = recognizer.save(folder / "waist.ambulo")
 
     scores = evaluate(recognizer, windows, explain=True)

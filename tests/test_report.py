@@ -113,6 +113,16 @@ def test_a_model_without_attention(plain: Evaluation, synthetic: Windows, tmp_pa
     assert not list(tmp_path.glob("attention*"))
 
 
+def test_a_head_that_is_solved_has_no_curves(synthetic: Windows, tmp_path: Path) -> None:
+    scores = evaluate("features", synthetic, protocol="people:1,2")
+    page = page_of(scores, tmp_path / "solved")
+    assert "there are no epochs" in page.text and not list(tmp_path.glob("*/curves.png"))
+    (row,) = scores.histories[0]
+    assert f"{100 * row['validation_accuracy']:.1f} %" in page.text
+    page = page_of(replace(scores, histories=[[]]), tmp_path / "unknown")  # its card tells nothing
+    assert "curves" not in page.sections
+
+
 def test_without_windows_or_explanation(plain: Evaluation, tmp_path: Path) -> None:
     bare = replace(
         plain, probabilities=None, truth=None, positions=None, importance=None, audit=None

@@ -240,11 +240,10 @@ def _solve(
     penalty, (logits, labels) = solve_head(
         network, training, validation, options, variation, weights, generator, tell
     )
-    last = {"epoch": len(history) - 1, "penalty": penalty}
+    last, warmth = {"epoch": len(history) - 1, "penalty": penalty}, temperature(logits, labels)
     if len(held):
-        last["validation_loss"] = float(F.cross_entropy(logits, labels))
+        last["validation_loss"] = float(F.cross_entropy(logits / warmth, labels))
         last["validation_accuracy"] = float((logits.argmax(1) == labels).float().mean())
-    warmth = temperature(logits, labels)
     novelty = _novelty(windows, held, logits, warmth)
     return Fit(network, warmth, [last], held.people, 0, novelty=novelty)
 

@@ -57,7 +57,7 @@ def sections(
         _confusion(evaluation),
         _classes(evaluation),
         *_events(evaluation),
-        _curves(evaluation),
+        *_curves(evaluation),
         *insight.examples(evaluation, windows),
         *insight.calibration(evaluation),
         *insight.importance(evaluation),
@@ -193,8 +193,12 @@ def _events(evaluation: Evaluation) -> list[Section]:
     return [Section("events", "As events", [Table(caption, columns, rows)], data)]
 
 
-def _curves(evaluation: Evaluation) -> Section:
+def _curves(evaluation: Evaluation) -> list[Section]:
     epochs = [len(history) for history in evaluation.histories]
+    if not any(epochs):
+        return []
+    if all("penalty" in row for history in evaluation.histories for row in history):
+        return [_solved(evaluation)]
     alt = (
         f"Two charts over epochs of {len(epochs)} training run(s) of up to {max(epochs)} epochs: "
         "loss and accuracy, each for training people and validation people."
@@ -205,7 +209,28 @@ def _curves(evaluation: Evaluation) -> Section:
     )
     figure = marked(evaluation, curves(evaluation.histories, title(evaluation)))
     parts = [Picture("curves", figure, alt, caption)]
-    return Section("curves", "Learning curves", parts, evaluation.histories)
+    return [Section("curves", "Learning curves", parts, evaluation.histories)]
+
+
+def _solved(evaluation: Evaluation) -> Section:
+    """What there is to tell of a head that is solved: it has no epochs."""
+    rows = [
+        (
+            str(run),
+            f"{row['penalty']:g}",
+            f"{row['validation_loss']:.3f}" if "validation_loss" in row else "",
+            percent(row["validation_accuracy"]) if "validation_accuracy" in row else "",
+        )
+        for run, history in enumerate(evaluation.histories, 1)
+        for row in history
+    ]
+    caption = (
+        "The head is solved in one step, so that there are no epochs. Its penalty is the one with "
+        "the least loss on validation people, who are kept aside among the training people; then "
+        "it is solved anew on all of them."
+    )
+    columns = ("training run", "penalty", "loss on validation people", "accuracy on them")
+    return Section("curves", "Learning", [Table(caption, columns, rows)], evaluation.histories)
 
 
 def _audit(evaluation: Evaluation) -> list[Section]:
