@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("user")
     ambulo(
         *("train", "synthetic", "--people", "official", "--out", "waist.ambulo"),
-        *("--set", "epochs=2", "--set", "sizes.hidden=32"),
+        *("--model", "cnn-lstm", "--set", "epochs=2", "--set", "sizes.hidden=32"),
         cwd=path,
     )
     ambulo("datasets", "export", "synthetic", "--recording", "person7", "--out", "p7.csv", cwd=path)

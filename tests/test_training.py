@@ -256,6 +256,10 @@ def test_wrong_options_are_refused(synthetic: Windows, options: dict[str, Any], 
 def test_sizes_that_do_not_fit_a_model_are_refused(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="'cnn-lstm' cannot be built"):
         train("cnn-lstm", synthetic, sizes={"filters": [8, 16]})
+    with pytest.raises(
+        TrainingError, match="'best' cannot be built.*its sizes are features, share"
+    ):
+        train("best", synthetic, sizes={"hidden": 8})
 
 
 def test_one_person_cannot_validate(synthetic: Windows) -> None:

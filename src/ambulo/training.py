@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import platform
 from collections.abc import Callable
@@ -321,12 +322,16 @@ def build(
     if options.frame != "sensor":
         frame = Frame(channels, housings(windows.channels), options.frame)
         channels = frame.channels
+    build = model_class(model)
     try:
-        inner = model_class(model)(
-            channels, windows.length, len(windows.activities), **options.sizes
-        )
+        inner = build(channels, windows.length, len(windows.activities), **options.sizes)
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"model '{model}' cannot be built: {error}") from error
+        sizes = [
+            p.name for p in inspect.signature(build).parameters.values() if p.kind == p.KEYWORD_ONLY
+        ]
+        raise TrainingError(
+            f"model '{model}' cannot be built: {error}; its sizes are {', '.join(sizes) or 'fixed'}"
+        ) from error
     if options.initial == "keras":
         as_keras(inner)
     network = Scaled(inner, channels, frame).to(device)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def train(
     dataset: str,
-    model: Annotated[str, typer.Option(help="Its name; see the README.")] = "cnn-lstm",
+    model: Annotated[str, typer.Option(help="Its name; see the README.")] = "best",
     out: Annotated[Path, typer.Option(help="The recognizer file to write.")] = Path("my.ambulo"),
     people: Annotated[
         str | None, typer.Option(help="Train on these only: 1,2,… or official.")
@@ -57,7 +57,7 @@ def train(
 ) -> None:
     """Train a recognizer and write it as one file.
 
-    Example: ambulo train hapt --model cnn-lstm --out waist.ambulo
+    Example: ambulo train hapt --model best --out waist.ambulo
     """
     import ambulo
     from ambulo.parallel import first

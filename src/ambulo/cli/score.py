@@ -39,7 +39,7 @@ def evaluate(
         typer.Option(
             help="Its name, or a recognizer (a file; waist) to test on people it never saw."
         ),
-    ] = "cnn-lstm",
+    ] = "best",
     protocol: Annotated[
         str, typer.Option(help="official, loso, groups:K, people:1,2; random is inflated.")
     ] = "official",
