@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ambulo import Recognizer, evaluate, load_dataset, train
 from ambulo.context import Context
 from ambulo.context.learning import learn
-from ambulo.context.reference import Reference, Upright, follow
+from ambulo.context.reference import Reference, Upright, elsewhere, follow
 from ambulo.context.windows import decide, in_other_order, positions
 from ambulo.errors import EvaluationError, RecognizerError
 from ambulo.windows import Windows
@@ -145,6 +145,17 @@ def test_how_the_wearer_stands_speaks_for_other_bouts_only() -> None:
     alone = p[:8], p[24:32]  # this bout looks like sitting, and nobody stands at another time
     found = c.decide(np.concatenate(alone), every[:16], gravity=gravity[16:32])
     assert (found.argmax(1)[8:] == 0).all()
+
+
+def test_a_stance_from_before_the_sensor_slipped_says_nothing() -> None:
+    reference = Reference(("walking",), (), ())
+    stood, bouts = np.repeat([True, False], [4, 8]), np.repeat([0, 1], [4, 8])
+    for degrees, holds in ((10, True), (80, False)):
+        gravity = np.stack([turned(0)] * 4 + [turned(degrees)] * 8)
+        own = elsewhere(gravity, stood, bouts, gravity, reference, 1.0)
+        assert np.isnan(own[:4]).all()  # there is no other bout
+        here = turned(0) / 9.8 if holds else np.full(3, np.nan)
+        assert own[4:] == pytest.approx(np.tile(here, (8, 1)), nan_ok=True)
 
 
 def test_people_must_have_stood_twice_for_it_to_be_learnt(recorded: Windows) -> None:
