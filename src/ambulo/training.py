@@ -322,12 +322,12 @@ def build(
     if options.frame != "sensor":
         frame = Frame(channels, housings(windows.channels), options.frame)
         channels = frame.channels
-    build = model_class(model)
+    kind = model_class(model)
     try:
-        inner = build(channels, windows.length, len(windows.activities), **options.sizes)
+        inner = kind(channels, windows.length, len(windows.activities), **options.sizes)
     except (TypeError, ValueError) as error:
         sizes = [
-            p.name for p in inspect.signature(build).parameters.values() if p.kind == p.KEYWORD_ONLY
+            p.name for p in inspect.signature(kind).parameters.values() if p.kind == p.KEYWORD_ONLY
         ]
         raise TrainingError(
             f"model '{model}' cannot be built: {error}; its sizes are {', '.join(sizes) or 'fixed'}"

@@ -79,22 +79,24 @@ class Context:
         if mode == "causal":
             return self._one_by_one(probabilities, seconds, gravity, lag)
         apart = np.flatnonzero(self.apart(seconds[:-1], seconds[1:])) + 1
-        out = self._smoothed(self.likelihood(probabilities, gravity), apart)
-        if gravity is not None and self.reference is not None and self.reference.stance:
-            out = self._smoothed(self.likelihood(probabilities, gravity, out), apart)
-        return out.astype(np.float32)
+        sound, reference = self.doubted(probabilities), self.reference
+        if reference is None or gravity is None:
+            return self._smoothed(sound, apart)
+        up = reference.upright(sound, gravity, self.activities, self.step)
+        dealt = reference.deal(sound, gravity, up, self.activities, reference.angles)
+        out = self._smoothed(dealt, apart)
+        if reference.stance:  # which the first pass has shown
+            own = reference.own(out, gravity, up, self.activities, self.step)
+            known = ~np.isnan(own[:, 0])
+            dealt[known] = reference.deal(
+                sound[known], gravity[known], own[known], self.activities, reference.stood
+            )
+            out = self._smoothed(dealt, apart)
+        return out
 
-    def likelihood(
-        self, probabilities: Array, gravity: Array | None = None, decided: Array | None = None
-    ) -> Array:
-        """How likely each activity makes each window `(n, activities)`, the likeliest being 1.
-
-        `decided` `(n, activities)` is what a first pass over the whole recording says of each.
-        """
-        sound = self.doubted(probabilities)
-        if self.reference is not None and gravity is not None:
-            sound = self.reference.redistribute(sound, gravity, self.activities, self.step, decided)
-        return self.weighed(sound, self.weight)
+    def likelihood(self, probabilities: Array) -> Array:
+        """How likely each activity makes each window `(n, activities)`, by the window alone."""
+        return self.weighed(self.doubted(probabilities), self.weight)
 
     def doubted(self, probabilities: Array) -> Array:
         """The windows' own probabilities, none of which is beyond doubt."""
@@ -124,15 +126,15 @@ class Context:
             out += causal.push(row, float(seconds[k]), None if gravity is None else gravity[k])
         return np.stack(out + causal.finish())
 
-    def _smoothed(self, likelihood: Array, apart: Array) -> Array:
+    def _smoothed(self, probabilities: Array, apart: Array) -> Array:
         """Probabilities given all windows between gaps, which come before the windows `apart`.
 
         The forward-backward algorithm (Rabiner 1989, section III).
         """
         change = self.transitions
-        parts = np.split(likelihood, apart)
+        parts = np.split(self.weighed(probabilities, self.weight), apart)
         out = np.concatenate([forward(part, change) * backward(part, change) for part in parts])
-        return np.asarray(out / out.sum(axis=1, keepdims=True))
+        return np.asarray(out / out.sum(axis=1, keepdims=True), np.float32)
 
     def viterbi(self, likelihood: Array) -> Array:
         """The likeliest sequence of activities `(n,)` of windows without a gap (Viterbi 1967)."""

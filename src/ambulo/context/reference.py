@@ -46,31 +46,23 @@ class Reference:
     stance: tuple[str, ...] = ()
     stood: tuple[tuple[float, ...], ...] = ()
 
-    def redistribute(
-        self,
-        probabilities: Array,
-        gravity: Array,
-        activities: Sequence[str],
-        step: float,
-        decided: Array | None = None,
+    def upright(
+        self, probabilities: Array, gravity: Array, activities: Sequence[str], step: float
     ) -> Array:
-        """Probabilities `(n, activities)` less of those that angles speak against, of a recording.
+        """Gravity `(n, 3)` while the wearer walked, as known at each window of a whole recording.
 
-        `gravity` `(n, 3)` are mean accelerations; the first walk tells about what was before it,
-        too, and without a walk nothing changes. With what a first pass has `decided`
-        `(n, activities)`, stance speaks where it can.
+        `gravity` `(n, 3)` are mean accelerations. The first walk tells about what was before it
+        too; without a walk all is NaN.
         """
         walking = self.walking(probabilities, activities)
-        up = backwards(follow(gravity, walking, self, step), gravity, walking, self, step)
-        out = self.deal(probabilities, gravity, up, activities, self.angles)
-        if decided is not None and self.stance:
-            shown, bouts = self.standing(decided, activities), decided.argmax(axis=1)
-            own = elsewhere(gravity, shown, bouts, up, self, step)
-            known = ~np.isnan(own[:, 0])
-            out[known] = self.deal(
-                probabilities[known], gravity[known], own[known], activities, self.stood
-            )
-        return out
+        return backwards(follow(gravity, walking, self, step), gravity, walking, self, step)
+
+    def own(
+        self, decided: Array, gravity: Array, up: Array, activities: Sequence[str], step: float
+    ) -> Array:
+        """Gravity `(n, 3)` in the wearer's stance, by what a first pass has `decided`; or NaN."""
+        shown, bouts = self.standing(decided, activities), decided.argmax(axis=1)
+        return elsewhere(gravity, shown, bouts, up, self, step)
 
     def walking(self, probabilities: Array, activities: Sequence[str]) -> Array:
         """Whether each window `(n,)` shows a gait for sure."""
