@@ -13,7 +13,7 @@ import argparse
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ambulo.context.learning import learn
 from ambulo.context.windows import decide, in_other_order
 from ambulo.datasets import load_dataset
 from ambulo.models import MODELS
-from ambulo.options import make_options
+from ambulo.options import Options, make_options
 from ambulo.protocols import Fold, folds
 from ambulo.recognizer import softmax
 from ambulo.timeline import write_whole
@@ -52,6 +52,8 @@ SUITES: dict[str, dict[str, Any]] = {
     },
 }
 """What is measured: a data set, how it is cut, and how its people are split."""
+PEERS = 10
+"""Epochs that the peers' networks are trained for at least, stopped early by validation people."""
 LAG = 4
 """Windows that a causal decision waits for where it may: 6 s at 3 s and half overlap."""
 CONTEXTS = tuple(
@@ -99,7 +101,7 @@ def one(model: str, windows: Windows, fold: Fold, seed: int) -> dict[str, Any]:
 def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, int, float, float]:
     """Probabilities by context, parameters, seconds of training and of prediction."""
     start = time.perf_counter()
-    options = make_options({}, train, model)
+    options = options_of(model, train)
     fitted = fit(NETWORKS.get(model, model), train.labelled(), options, seed=seed, context=False)
     seconds, start = time.perf_counter() - start, time.perf_counter()
     own = _own(fitted, test)
@@ -117,6 +119,12 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
     return out, sum(p.numel() for p in fitted.network.parameters()), seconds, spent
 
 
+def options_of(model: str, windows: Windows) -> Options:
+    """How a network is trained here: as suits the data, but a peer for `PEERS` epochs at least."""
+    options = make_options({}, windows, model)
+    return replace(options, epochs=max(PEERS, options.epochs)) if model in NETWORKS else options
+
+
 def _own(fitted: Any, windows: Windows) -> Any:
     x, _ = to_device(windows, next(fitted.network.parameters()).device)
     logits = np.asarray(predict_logits(fitted.network, x).cpu())
@@ -127,7 +135,8 @@ def kept(
     cache: Path, name: str, model: str, windows: Windows, fold: Fold, seed: int
 ) -> dict[str, Any]:
     """A result from the cache, or made now and kept there."""
-    options = asdict(make_options({}, windows, model)) if model in MODELS else {}
+    networks = model in MODELS or model in NETWORKS
+    options = asdict(options_of(model, windows)) if networks else {}
     text = json.dumps([name, model, windows.describe(), asdict(fold), seed, options], default=str)
     path = cache / f"{name}-{model}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     if not path.exists():

@@ -148,13 +148,23 @@ def _float16(graph: bytes) -> bytes:
 
 def _int8(graph: bytes) -> bytes:
     """Weights of products in bytes with a scale of their own (dynamic quantisation)."""
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    nodes = onnx.load_from_string(graph).graph.node
+    cast = {name for node in nodes if node.op_type == "Cast" for name in node.output}
+    small = [node.name for node in nodes if node.op_type == "Conv" and cast & set(node.input)]
     logging.getLogger().addFilter(_quiet)
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "a.onnx", Path(folder) / "b.onnx"
         before.write_bytes(graph)
-        quantize_dynamic(before, after, weight_type=QuantType.QInt8, per_channel=True)
+        quantize_dynamic(
+            before,
+            after,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            nodes_to_exclude=small,  # their weights are stored in halves already
+        )
         logging.getLogger().removeFilter(_quiet)
         return after.read_bytes()
 

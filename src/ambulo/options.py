@@ -102,5 +102,10 @@ def make_options(options: dict[str, Any], windows: Windows, model: str = "") -> 
             f"{', '.join(Options.__dataclass_fields__)}"
         )
     suits = {key: item for key, item in windows.training.items() if not isinstance(item, dict)}
-    own = windows.training.get(_KIN.get(model, model), {})
-    return Options(**{**suits, **own, **options})
+    own = dict(windows.training.get(model, windows.training.get(_KIN.get(model, ""), {})))
+    if model not in windows.training:
+        own.pop("sizes", None)  # those of its kin
+    sizes = options.get("sizes", {})
+    if isinstance(sizes, dict):
+        sizes = {**own.get("sizes", {}), **sizes}
+    return Options(**{**suits, **own, **options, "sizes": sizes})

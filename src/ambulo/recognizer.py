@@ -97,7 +97,10 @@ class Recognizer:
         )
 
     def to_network(self) -> Scaled | None:
-        """The network as a torch module, to look into or train on; None if it is not Ambulo's."""
+        """The network as a torch module, to look into or train on; None if it is not Ambulo's.
+
+        Raises RecognizerError where the weights are those of another Ambulo's network.
+        """
         import torch
 
         from ambulo.models import MODELS, model_class
@@ -115,7 +118,13 @@ class Recognizer:
         inner = model_class(name)(*sizes, **self.network["sizes"])
         network = Scaled(inner, channels, frame)
         own = {k: v for k, v in self.tensors.items() if not k.startswith(_NOVELTY)}
-        network.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+        try:
+            network.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+        except RuntimeError as error:
+            raise RecognizerError(
+                f"the weights of '{name}' are not named as this Ambulo names them: the file still "
+                "predicts, but to learn on from it or to look into it, train it anew"
+            ) from error
         return network.eval()
 
     def to_novelty(self) -> Novelty | None:

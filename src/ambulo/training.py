@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ Report = Callable[[dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained network (scaling inside), its temperature, and how it came about."""
+    """A trained network (scaling inside), its temperature, and how it came about.
+
+    `aside` are the logits of validation people's windows, from before these were learnt too.
+    """
 
     network: Scaled
     temperature: float
@@ -56,6 +60,7 @@ class Fit:
     interrupted: bool = False
     context: Context | None = None
     novelty: Novelty | None = None
+    aside: Tensor | None = None
 
 
 def train(
@@ -159,6 +164,16 @@ def fit(
         kept, held = split_people(windows, options.validation, seed)
     else:
         kept, held = windows, validation
+    if hasattr(model_class(model), "parts"):
+        alone = partial(
+            fit,
+            windows=windows,
+            seed=seed,
+            checkpoint=checkpoint,
+            validation=validation,
+            team=team,
+        )
+        return _join(model, windows, kept, held, options, seed, report, alone)
     if hasattr(model_class(model), "solver"):
         return _solve(model, windows, kept, held, options, seed, report)
     device = pick_device(options.device)
@@ -178,7 +193,7 @@ def fit(
             loss, accuracy = run_epoch(state, training, options, loss_of, variation, team)
             row = {"epoch": epoch, "loss": loss, "accuracy": accuracy}
             if len(held):
-                row["validation_loss"], row["validation_accuracy"] = score(state.kept, *aside)
+                row |= _scored(predict_logits(state.kept, aside[0]), aside[1])
             row = team.agree(row)
             state.remember(row, bool(len(held)))
             if checkpoint is not None and not team.rank:
@@ -200,13 +215,73 @@ def fit(
         validation_people=held.people,
         best_epoch=state.best_epoch,
         interrupted=interrupted,
+        aside=logits,
     )
 
 
 def rows(model: str | type[nn.Module], options: Options) -> int:
     """How many rows of history training reports, if nothing stops it early."""
-    solver = getattr(model_class(model), "solver", None)
-    return options.epochs if solver is None else steps(solver, options)
+    kind = model_class(model)
+    descends = not hasattr(kind, "solver")
+    if hasattr(kind, "parts"):
+        descends = bool(options.sizes.get("learnt", True))
+    solved = steps(kind.solver, options) if hasattr(kind, "solver") else 0
+    return solved + (options.epochs if descends else 0)
+
+
+def _join(
+    model: str | type[nn.Module],
+    windows: Windows,
+    kept: Windows,
+    held: Windows,
+    options: Options,
+    seed: int,
+    report: Report | None,
+    alone: Callable[..., Fit],
+) -> Fit:
+    """Fit a model of several parts: each `alone`, on the same people, then what they say at once.
+
+    The history has the rows of one part after those of the other.
+    """
+    device = torch.device("cpu")
+    network = build(model, kept, to_device(kept, device)[0], options, seed, device)
+    inner: Any = network.network
+    told: list[dict[str, float]] = []
+
+    def tell(row: dict[str, float]) -> None:
+        told.append({**row, "epoch": len(told)})
+        if report:
+            report(told[-1])
+
+    parts = [
+        alone(kind, options=replace(options, sizes=sizes), report=tell)
+        for kind, sizes, _ in inner.parts()
+    ]
+    weights = inner.weights([part.temperature for part in parts])
+    inner.join([part.network.cpu().network for part in parts], weights)
+    history = [row for part in parts for row in part.history]
+    history = [{**row, "epoch": epoch} for epoch, row in enumerate(history)]
+    logits, warmth = None, 1.0
+    if len(held):
+        labels = in_memory(held, device)[1]
+        said = [
+            w * part.aside.cpu()
+            for w, part in zip(weights, parts, strict=True)
+            if part.aside is not None
+        ]
+        logits = torch.stack(said).sum(0)
+        warmth = temperature(logits, labels)
+        history[-1] |= _scored(logits / warmth, labels)
+    return Fit(
+        network.eval(),
+        warmth,
+        history,
+        held.people,
+        len(history) - 1,
+        interrupted=any(part.interrupted for part in parts),
+        novelty=_novelty(windows, held, logits, warmth),
+        aside=logits,
+    )
 
 
 def _solve(
@@ -243,10 +318,9 @@ def _solve(
     )
     last, warmth = {"epoch": len(history) - 1, "penalty": penalty}, temperature(logits, labels)
     if len(held):
-        last["validation_loss"] = float(F.cross_entropy(logits / warmth, labels))
-        last["validation_accuracy"] = float((logits.argmax(1) == labels).float().mean())
-    novelty = _novelty(windows, held, logits, warmth)
-    return Fit(network, warmth, [last], held.people, 0, novelty=novelty)
+        last |= _scored(logits / warmth, labels)
+    novelty, aside = _novelty(windows, held, logits, warmth), logits if len(held) else None
+    return Fit(network, warmth, [last], held.people, 0, novelty=novelty, aside=aside)
 
 
 def _novelty(
@@ -272,10 +346,10 @@ def predict_logits(network: nn.Module, x: Values, batch: int = 512) -> Tensor:
     return torch.cat([network(block).float() for block in x.split(batch)])
 
 
-def score(network: nn.Module, x: Values, y: Tensor) -> tuple[float, float]:
-    """Mean loss and accuracy."""
-    logits = predict_logits(network, x)
-    return float(F.cross_entropy(logits, y)), float((logits.argmax(1) == y).float().mean())
+def _scored(logits: Tensor, y: Tensor) -> dict[str, float]:
+    """A row of the history's loss and accuracy on validation people."""
+    loss, accuracy = F.cross_entropy(logits, y), (logits.argmax(1) == y).float().mean()
+    return {"validation_loss": float(loss), "validation_accuracy": float(accuracy)}
 
 
 def split_people(windows: Windows, share: float, seed: int) -> tuple[Windows, Windows]:

@@ -24,11 +24,12 @@ from ambulo.windows import Windows
 PARAMETERS = {
     "lstm": 61_574,
     "gru": 48_454,
+    "cnn": 39_302,
     "cnn-lstm": 97_606,
     "cnn-lstm-attention": 117_926,
     "rocket": 29_742,
     "features": 1_806,
-    "best": 16_422,
+    "best": 55_366,
     "small": 4_326,
 }
 """Trainable parameters for 9 channels, 128 samples, 6 classes."""

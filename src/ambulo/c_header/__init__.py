@@ -37,7 +37,8 @@ def c_header(recognizer: Recognizer) -> str:
     model = recognizer.network.get("model")
     if model not in MODELS:
         raise OutputError(f"no C of model '{model}': train one of {', '.join(MODELS)}")
-    numbers = {**_seen(recognizer), **_kernels(recognizer), **_statistics(recognizer)}
+    numbers = {**_seen(recognizer), **_convolutions(recognizer)}
+    numbers |= {**_kernels(recognizer), **_statistics(recognizer)}
     weights = recognizer.tensors["network.head.weight"]
     numbers |= {"weights": weights, "bias": recognizer.tensors["network.head.bias"]}
     numbers |= {"classes": len(weights), "features": weights.shape[1]}
@@ -126,6 +127,26 @@ def _seen(recognizer: Recognizer) -> dict[str, Any]:
     }
 
 
+def _convolutions(recognizer: Recognizer) -> dict[str, Any]:
+    """Layers in order: their inputs, outputs and taps, and the steps that each one sees."""
+    tensors = recognizer.tensors
+    found = [name for name in tensors if ".convolution." in name and name.endswith(".weight")]
+    if not found:
+        return {"layers": 0, "learnt": 0}
+    found.sort(key=lambda name: int(name.split(".")[-2]))
+    weights = [tensors[name] for name in found]
+    length = int(recognizer.network["length"])
+    return {
+        "layers": len(weights),
+        "layer": np.array([(w.shape[1], w.shape[0], w.shape[2]) for w in weights]),
+        "long": np.array([length >> n for n in range(len(weights))]),
+        "widest": max(len(w) for w in weights),
+        "learnt": 2 * len(weights[-1]),
+        "filters": np.concatenate([w.ravel() for w in weights]),
+        "offsets": np.concatenate([tensors[n.replace("weight", "bias")] for n in found]),
+    }
+
+
 def _kernels(recognizer: Recognizer) -> dict[str, Any]:
     """Kernels in the order of their features: row by row, in each by dilation and part."""
     found = [name for name in recognizer.tensors if ".kernels_" in name]
@@ -174,8 +195,8 @@ def _statistics(recognizer: Recognizer) -> dict[str, Any]:
         "sine": np.sin(turn).astype(np.float32),
         "taper": ((1 - np.cos(turn)) / 2 / length**0.5).astype(np.float32),
     }
-    if "network.shift" in tensors:
+    for part in (part for part in ("network", "network.fixed") if f"{part}.shift" in tensors):
         share = float(recognizer.network["sizes"].get("share", 0.2))
-        numbers |= {"middle": tensors["network.shift"], "share": share}
-        numbers |= {"spread": tensors["network.scale"]}
+        numbers |= {"middle": tensors[f"{part}.shift"], "share": share}
+        numbers |= {"spread": tensors[f"{part}.scale"]}
     return numbers

@@ -9,6 +9,9 @@ typedef struct {
     float x[AMBULO_SIGNALS][AMBULO_LENGTH]; /* what the network sees, a channel after the other */
     float sum[AMBULO_LENGTH], sorted[AMBULO_LENGTH], power[AMBULO_LENGTH / 2 + 1];
     float features[AMBULO_FEATURES];
+#if AMBULO_LAYERS
+    float maps[2][AMBULO_WIDEST][AMBULO_LENGTH];
+#endif
 } ambulo_work;
 
 static float ambulo_mean(const float *x, int n) {
@@ -49,10 +52,44 @@ static void ambulo_see(const float *window, ambulo_work *w) {
             w->x[c][t] = (w->x[c][t] - ambulo_shift[c]) * ambulo_scale[c];
 }
 
+#if AMBULO_LAYERS
+/* Convolutions and the larger of each two steps; mean and largest: ambulo.models.convolutional. */
+static void ambulo_convolutions(ambulo_work *w) {
+    const float *weight = ambulo_filters, *bias = ambulo_offsets;
+    const float (*in)[AMBULO_LENGTH] = (const float (*)[AMBULO_LENGTH])w->x;
+    int length = AMBULO_LENGTH;
+    for (int n = 0; n < AMBULO_LAYERS; n++) {
+        int inputs = ambulo_layer[n][0], outputs = ambulo_layer[n][1], taps = ambulo_layer[n][2];
+        int step = n + 1 < AMBULO_LAYERS ? 2 : 1;
+        length = length / step * step;
+        for (int k = 0; k < outputs; k++, weight += inputs * taps, bias++) {
+            float *out = w->maps[n % 2][k];
+            for (int t = 0; t < length; t++) {
+                float y = *bias;
+                for (int tap = 0; tap < taps; tap++) {
+                    int at = t + tap - (taps - 1) / 2;
+                    if (at < 0 || at >= ambulo_long[n]) continue;
+                    for (int c = 0; c < inputs; c++) y += weight[c * taps + tap] * in[c][at];
+                }
+                out[t / step] = fmaxf(y, t % step ? out[t / step] : 0);
+            }
+        }
+        length /= step;
+        in = (const float (*)[AMBULO_LENGTH])w->maps[n % 2];
+    }
+    for (int k = 0; k < AMBULO_LEARNT / 2; k++) {
+        float most = 0;
+        for (int t = 0; t < length; t++) most = fmaxf(most, in[k][t]);
+        w->features[k] = ambulo_mean(in[k], length);
+        w->features[AMBULO_LEARNT / 2 + k] = most;
+    }
+}
+#endif
+
 #if AMBULO_KERNELS
 /* The mean sign of each kernel's output minus each threshold: ambulo.models.rocket. */
 static void ambulo_kernels(ambulo_work *w) {
-    int out = 0;
+    int out = AMBULO_LEARNT;
     const float *threshold = ambulo_thresholds;
     for (int k = 0; k < AMBULO_KERNELS; k++) {
         const short *kernel = ambulo_kernel[k]; /* channels, dilation, padded, three places, count */
@@ -196,6 +233,9 @@ static void ambulo_statistics(ambulo_work *w) {
 /* Calibrated probabilities of a window of AMBULO_LENGTH samples of AMBULO_RAW channels each. */
 static void ambulo_decide(const float *window, ambulo_work *w, float *probabilities) {
     ambulo_see(window, w);
+#if AMBULO_LAYERS
+    ambulo_convolutions(w);
+#endif
 #if AMBULO_KERNELS
     ambulo_kernels(w);
 #endif

@@ -59,6 +59,8 @@ def load_dataset(
     device = _device(info, device)
     if len(info.devices) == len(info.placements) and device:
         info = replace(info, placements=(info.placements[info.devices.index(device)],))
+    shared = {key: item for key, item in info.training.items() if key not in info.devices}
+    info = replace(info, training={**shared, **info.training.get(device, {})})
     if name == synthetic.INFO.name:
         return Dataset(info, tuple(synthetic.make()), {}, activities)
     found = locate(name, info.files, info.url, path)

@@ -24,9 +24,9 @@ class DatasetInfo:
     Ambulo's spelling) to the one used; the first is the default. `groups` name sets of channels.
     `devices` are alternatives to load, as "watch" or "phone", the first by default.
     `files` are the names its archive or folder goes by, first that of a download from `url`;
-     `people` is the published number.
+    `people` is the published number.
     `training` are training options that suit the data, chosen on its training people; under a
-    model's name stand those that suit this model.
+    model's name stand those that suit this model, under a device's those that suit this device.
     """
 
     name: str

@@ -34,7 +34,14 @@ INFO = DatasetInfo(
     windowing=Windowing(seconds=3.0, overlap=0.5, rate=RATE),
     training={
         "epochs": 3,
-        "best": {"frame": "both", "rotate": 20.0, "around": 60.0, "copies": 2},
+        "best": {
+            "frame": "both",
+            "rotate": 20.0,
+            "around": 60.0,
+            "copies": 2,
+            "epochs": 20,
+            "sizes": {"learnt": 0.5},
+        },
     },
     size="1,098,208 rows, 15 h, 11 MB tar.gz",
     terms="keep the authors' readme.txt with the data; cite",

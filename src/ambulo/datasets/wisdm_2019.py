@@ -49,7 +49,26 @@ INFO = DatasetInfo(
     windowing=Windowing(seconds=3.0, overlap=0.5, rate=RATE),
     training={
         "epochs": 3,
-        "best": {"frame": "both", "rotate": 20, "around": 60, "copies": 2},
+        "phone": {
+            "best": {
+                "frame": "both",
+                "rotate": 20,
+                "around": 60,
+                "copies": 2,
+                "epochs": 10,
+                "sizes": {"learnt": 0.5},
+            },
+        },
+        "watch": {
+            "best": {
+                "frame": "both",
+                "rotate": 15,
+                "copies": 2,
+                "epochs": 10,
+                "sizes": {"learnt": 0.5},
+            },
+            "small": {"frame": "both", "rotate": 20, "around": 60, "copies": 2},
+        },
     },
     size="3 minutes of 18 activities a person and device, 295 MB zip",
     terms="free to use with the citation",

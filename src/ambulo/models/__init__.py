@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MODELS = {
     "lstm": "recurrent:LSTM",
     "gru": "recurrent:GRU",
+    "cnn": "convolutional:CNN",
     "cnn-lstm": "convolutional:CNNLSTM",
     "cnn-lstm-attention": "convolutional:CNNLSTMAttention",
     "rocket": "rocket:Rocket",

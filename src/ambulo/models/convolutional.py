@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Halve(nn.Module):
@@ -39,6 +40,58 @@ class _Larger(torch.autograd.Function):
         (taken,) = ctx.saved_tensors
         to_first = gradient * taken
         return torch.stack((to_first, gradient - to_first), -1).flatten(-2)
+
+
+class CNN(nn.Module):
+    """Three convolutions, then the mean and the largest value of each over time.
+
+    Where in the window something happens says nothing; how strong it is, and how much of the
+    window it takes, does. Pooling over all of time is that of Lin, Chen, Yan 2014; with `norm`,
+    each convolution is normalised over a batch (Ioffe and Szegedy 2015).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        classes: int,
+        *,
+        filters: Sequence[int] = (48, 64, 64),
+        kernel: int = 5,
+        dropout: float = 0.5,
+        norm: bool = True,
+    ) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for inputs, outputs in zip((channels, *filters), filters, strict=False):
+            blocks.append(nn.Conv1d(inputs, outputs, kernel, padding="same"))
+            blocks += [nn.BatchNorm1d(outputs)] if norm else []
+            blocks += [Halve(), nn.ReLU()]
+        del blocks[-2]  # the last one keeps all of its steps
+        self.convolution = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * filters[-1], classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to `(batch, 2 · filters)`."""
+        maps = self.convolution(x.transpose(1, 2))
+        out: Tensor = self.dropout(torch.cat([maps.mean(-1), maps.amax(-1)], dim=1))
+        return out
+
+    def fold(self) -> None:
+        """Let the convolutions do what, after training, the normalisations do."""
+        layers: list[nn.Module] = []
+        for layer in self.convolution:
+            if isinstance(layer, nn.BatchNorm1d):
+                layers[-1] = fuse_conv_bn_eval(layers[-1], layer)  # type: ignore[type-var]
+            else:
+                layers.append(layer)
+        self.convolution = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, length, channels)` to logits `(batch, classes)`."""
+        out: Tensor = self.head(self.features(x))
+        return out
 
 
 class CNNLSTM(nn.Module):

@@ -194,43 +194,51 @@ def _events(evaluation: Evaluation) -> list[Section]:
 
 
 def _curves(evaluation: Evaluation) -> list[Section]:
-    epochs = [len(history) for history in evaluation.histories]
-    if not any(epochs):
+    """How training went: curves over epochs, and what there is to tell of a head that is solved."""
+    epochs = [[row for row in run if "penalty" not in row] for run in evaluation.histories]
+    solved = [[row for row in run if "penalty" in row] for run in evaluation.histories]
+    parts: list[Part] = []
+    if any(epochs):
+        most = max(map(len, epochs))
+        alt = (
+            f"Two charts over epochs of {len(epochs)} training run(s) of up to {most} epochs: "
+            "loss and accuracy, each for training people and validation people."
+        )
+        caption = (
+            "Validation people are people of the training side who are kept aside to stop early "
+            "and to calibrate. Losses of training are measured while the network learns, with "
+            "dropout."
+        )
+        parts.append(
+            Picture("curves", marked(evaluation, curves(epochs, title(evaluation))), alt, caption)
+        )
+    if any(solved):
+        parts.append(_solved(solved, "" if any(epochs) else "so that there are no epochs. "))
+    if not parts:
         return []
-    if all("penalty" in row for history in evaluation.histories for row in history):
-        return [_solved(evaluation)]
-    alt = (
-        f"Two charts over epochs of {len(epochs)} training run(s) of up to {max(epochs)} epochs: "
-        "loss and accuracy, each for training people and validation people."
-    )
-    caption = (
-        "Validation people are people of the training side who are kept aside to stop early and to "
-        "calibrate. Losses of training are measured while the network learns, with dropout."
-    )
-    figure = marked(evaluation, curves(evaluation.histories, title(evaluation)))
-    parts = [Picture("curves", figure, alt, caption)]
-    return [Section("curves", "Learning curves", parts, evaluation.histories)]
+    name = "Learning curves" if any(epochs) else "Learning"
+    return [Section("curves", name, parts, evaluation.histories)]
 
 
-def _solved(evaluation: Evaluation) -> Section:
-    """What there is to tell of a head that is solved: it has no epochs."""
+def _solved(runs: list[list[dict[str, float]]], remark: str) -> Table:
     rows = [
         (
-            str(run),
+            str(number),
             f"{row['penalty']:g}",
             f"{row['validation_loss']:.3f}" if "validation_loss" in row else "",
             percent(row["validation_accuracy"]) if "validation_accuracy" in row else "",
         )
-        for run, history in enumerate(evaluation.histories, 1)
-        for row in history
+        for number, run in enumerate(runs, 1)
+        for row in run
     ]
     caption = (
-        "The head is solved in one step, so that there are no epochs. Its penalty is the one with "
-        "the least loss on validation people, who are kept aside among the training people; then "
-        "it is solved anew on all of them."
+        f"A head that is solved takes one step{', ' + remark if remark else '. '}Its penalty is "
+        "the one with the least loss on validation people, who are kept aside among the training "
+        "people; then it is solved anew on all of them. Loss and accuracy are those of the whole "
+        "model."
     )
     columns = ("training run", "penalty", "loss on validation people", "accuracy on them")
-    return Section("curves", "Learning", [Table(caption, columns, rows)], evaluation.histories)
+    return Table(caption, columns, rows)
 
 
 def _audit(evaluation: Evaluation) -> list[Section]:
