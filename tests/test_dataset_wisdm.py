@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambulo.datasets import load_dataset
+from ambulo.datasets import DATASETS, load_dataset
 from ambulo.datasets.wisdm_2019 import CODES
 from ambulo.errors import DatasetError
 
@@ -204,14 +204,14 @@ def test_foreign_and_damaged_archives_are_named(tmp_path: Path, name: str) -> No
 
 @pytest.fixture
 def of_2019(tmp_path: Path) -> Callable[[dict[str, list[str]]], Path]:
-    """Saves the watch files of people as the published zip does."""
+    """Saves a device's files of people as the published zip does."""
 
-    def save(people: dict[str, list[str]]) -> Path:
+    def save(people: dict[str, list[str]], device: str = "watch") -> Path:
         path = tmp_path / "wisdm-dataset.zip"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("wisdm-dataset/activity_key.txt", "walking = A\n")
             for person, records in people.items():
-                name = f"wisdm-dataset/raw/watch/accel/data_{person}_accel_watch.txt"
+                name = f"wisdm-dataset/raw/{device}/accel/data_{person}_accel_{device}.txt"
                 archive.writestr(name, text(records))
                 archive.writestr(name.replace("accel", "gyro"), text(records))
         return path
@@ -235,6 +235,18 @@ def test_2019_says_who_and_what_is_missing(of_2019: Callable[..., Path]) -> None
     assert data.recordings[0].name == "watch-1600" and data.recordings[1].name == "watch-1600-2"
     with pytest.raises(DatasetError, match=r"raw/phone/accel.*fetch"):
         load_dataset("wisdm-2019", path=path, device="phone")
+
+
+@pytest.mark.parametrize(("device", "other"), [("watch", "phone"), ("phone", "watch")])
+def test_2019_what_suits_a_device_is_not_what_suits_the_other(
+    of_2019: Callable[..., Path], device: str, other: str
+) -> None:
+    path = of_2019({"1600": rows(1600, "A", 100)}, device)
+    training = load_dataset("wisdm-2019", path=path, device=device).windows().training
+    info = DATASETS["wisdm-2019"].INFO.training
+    assert training["best"] == info[device]["best"] != info[other]["best"]
+    assert device not in training and other not in training
+    assert training["epochs"] == info["epochs"]
 
 
 def test_2019_a_damaged_file_is_named(of_2019: Callable[..., Path]) -> None:

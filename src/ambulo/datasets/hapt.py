@@ -53,7 +53,7 @@ INFO = DatasetInfo(
         "epochs": 30,
         "patience": 20,
         "lstm": {"rotate": 5.0},
-        "best": {"around": 30.0, "epochs": 20},
+        "best": {"around": 30.0, "epochs": 20, "sizes": {"learnt": 0.3}},
     },
     remarks="The same people and recordings as uci-har: never test on one what the other trained.",
 )

@@ -54,7 +54,7 @@ INFO = DatasetInfo(
         "epochs": 30,
         "patience": 20,
         "lstm": {"rotate": 5.0},
-        "best": {"around": 30.0, "copies": 8, "epochs": 20},
+        "best": {"around": 30.0, "copies": 8, "epochs": 20, "sizes": {"learnt": 0.3}},
     },
     remarks="Filtered by its authors over whole recordings before windowing, and its body "
     "acceleration needs their filter: a benchmark, not a windowing that can be deployed; use hapt "
