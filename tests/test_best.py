@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ambulo import Recognizer, adapt, evaluate, train
-from ambulo.errors import RecognizerError, TrainingError
+from ambulo.errors import OutputError, RecognizerError, TrainingError
 from ambulo.exporting import export
 from ambulo.models.best import Best, Fixed
 from ambulo.models.convolutional import CNN
@@ -97,10 +97,24 @@ def test_sizes_that_suit_the_data_are_kept_beside_given_ones(short: Windows) -> 
     assert small.sizes == {} and small.copies == 2
 
 
-def test_its_c_decides_alike(made: Recognizer, short: Windows, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["onnx", "float16", "phone", "c"])
+def test_its_exports_decide_alike(
+    made: Recognizer, short: Windows, tmp_path: Path, format: str
+) -> None:
     calm = replace(made, temperature=made.temperature * 20)  # so that no probability is 1
-    done = export(calm, tmp_path / "net.h", format="c", windows=short.values[:40])
-    assert done.difference < 1e-4 and calm.probabilities(short.values[:40]).max() < 0.99
+    done = export(calm, tmp_path / "net", format=format, windows=short.values[:40])
+    assert done.difference < 1e-4
+    assert calm.probabilities(short.values[:40]).max() < 0.99
+
+
+def test_in_bytes_it_is_written_or_its_difference_is_told(
+    made: Recognizer, short: Windows, tmp_path: Path
+) -> None:
+    try:
+        done = export(made, tmp_path / "net", format="int8", windows=short.values)
+        assert done.difference <= 1e-3 and (tmp_path / "net").exists()
+    except OutputError as error:
+        assert "in a probability" in str(error) and not (tmp_path / "net").exists()
 
 
 def test_its_head_can_be_taught(made: Recognizer, short: Windows) -> None:
