@@ -72,6 +72,13 @@ def test_nothing_is_learnt_where_its_share_is_none(short: Windows) -> None:
     assert torch.equal(said(found, short), said(alone, short))
 
 
+def test_without_validation_people_it_is_as_sure_as_its_fixed_part(short: Windows) -> None:
+    nobody = {"epochs": 1, "validation": 0.0}
+    found = fit("best", short, Options(**nobody, sizes=FEW))
+    fixed = fit(Fixed, short, Options(**nobody, sizes=FEW))
+    assert found.temperature == fixed.temperature < 0.9 and found.aside is None
+
+
 def test_normalisations_are_folded(short: Windows) -> None:
     network = fit(CNN, short, Options(epochs=1)).network.network
     assert isinstance(network, CNN)

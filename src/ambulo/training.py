@@ -261,7 +261,7 @@ def _join(
     inner.join([part.network.cpu().network for part in parts], weights)
     history = [row for part in parts for row in part.history]
     history = [{**row, "epoch": epoch} for epoch, row in enumerate(history)]
-    logits, warmth = None, 1.0
+    logits, warmth = None, parts[-1].temperature
     if len(held):
         labels = in_memory(held, device)[1]
         said = [
