@@ -8,6 +8,7 @@ its own.
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
@@ -179,9 +180,16 @@ def measure(path: Path, recognizer: Path) -> None:
 
 
 def main() -> None:
-    path, *recognizers = map(Path, sys.argv[1:])
-    if "--one" in sys.argv:
-        measure(path, recognizers[1])
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("path", type=Path, help="The week; made if it is not there.")
+    asked.add_argument(
+        "recognizers", nargs="*", type=Path, help="Files; without any, some are made."
+    )
+    asked.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    path, recognizers = given.path, given.recognizers
+    if given.one:
+        measure(path, *recognizers)
         return
     if not path.exists():
         (write_cwa if path.suffix == ".cwa" else write)(path)
@@ -190,7 +198,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             recognizers = pool.submit(train, path.parent).result()
     for recognizer in recognizers:
-        command = [sys.executable, "-m", "benchmarks.week", str(path), "--one", str(recognizer)]
+        command = [sys.executable, "-m", "benchmarks.week", str(path), str(recognizer), "--one"]
         subprocess.run(command, check=True)
 
 
