@@ -56,7 +56,7 @@ INFO = DatasetInfo(
                 "around": 60,
                 "copies": 2,
                 "epochs": 10,
-                "sizes": {"learnt": 0.5},
+                "sizes": {"learnt": 0.3},
             },
         },
         "watch": {
