@@ -20,12 +20,12 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from ambulo.building import build
 from ambulo.epochs import run_epoch
 from ambulo.memory import keep_freed
 from ambulo.models import MODELS, convolutional, fast_gru, model_class
 from ambulo.options import Options
 from ambulo.state import State
-from ambulo.training import build
 from ambulo.windows import Windows
 
 BATCH, ROUNDS, PROCESSES, WINDOWS = 64, 4, 9, 704

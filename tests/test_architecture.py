@@ -39,7 +39,7 @@ LEVELS: list[set[str]] = [
         "parallel",
         "c_header",
     },
-    {"stream", "exporting", "epochs", "pretrained"},
+    {"stream", "exporting", "epochs", "building", "pretrained"},
     {"piecewise", "server"},
     {"fleet"},
     {"training", "scores", "adaptation"},

@@ -115,16 +115,13 @@ class Recognizer:
             frame = Frame(channels, housings(names), self.network["frame"])
             channels = frame.channels
         sizes = (channels, self.network["length"], len(self.activities))
-        inner = model_class(name)(*sizes, **self.network["sizes"])
-        network = Scaled(inner, channels, frame)
+        network = Scaled(model_class(name)(*sizes, **self.network["sizes"]), channels, frame)
         own = {k: v for k, v in self.tensors.items() if not k.startswith(_NOVELTY)}
         try:
             network.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
         except RuntimeError as error:
-            raise RecognizerError(
-                f"the weights of '{name}' are not named as this Ambulo names them: the file still "
-                "predicts, but to learn on from it or to look into it, train it anew"
-            ) from error
+            says = "are not this Ambulo's: the file still predicts, but to learn on from it, or to"
+            raise RecognizerError(f"weights of '{name}' {says} look inside, train anew") from error
         return network.eval()
 
     def to_novelty(self) -> Novelty | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import platform
 from collections.abc import Callable
@@ -19,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ambulo.augmentation import Variation
-from ambulo.batches import Values, fit_scaling, in_memory, to_device
+from ambulo.batches import Values, in_memory, to_device
+from ambulo.building import build, pick_device
 from ambulo.closed_form import solve_head, steps, temperature
 from ambulo.context import Context
 from ambulo.context.learning import learn, still
@@ -28,8 +28,6 @@ from ambulo.errors import TrainingError
 from ambulo.imbalance import class_weights, make_loss
 from ambulo.memory import keep_freed
 from ambulo.models import model_class
-from ambulo.models.frame import Frame
-from ambulo.models.initial import as_keras
 from ambulo.models.novelty import Novelty
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options, make_options
@@ -37,7 +35,6 @@ from ambulo.parallel import ALONE, Team, first
 from ambulo.parallel import team as started
 from ambulo.progress import bar
 from ambulo.recognizer import Recognizer
-from ambulo.recording import housings
 from ambulo.state import State
 from ambulo.suitability import signature
 from ambulo.windows import Windows
@@ -366,51 +363,6 @@ def split_people(windows: Windows, share: float, seed: int) -> tuple[Windows, Wi
     held = np.random.default_rng(seed).choice(people, n, replace=False)
     aside = np.isin(windows.subjects, held)
     return windows[~aside], windows[aside]
-
-
-def pick_device(name: str) -> torch.device:
-    """The named torch device; "auto" takes CUDA, then MPS, then the CPU."""
-    if name == "auto":
-        cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-        name = "cuda" if cuda else "mps" if mps else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device '{name}' cannot be used here ({error}): try 'cpu'") from error
-    return device
-
-
-def build(
-    model: str | type[nn.Module],
-    windows: Windows,
-    x: Values,
-    options: Options,
-    seed: int,
-    device: torch.device,
-) -> Scaled:
-    """A new network behind its scaling, which is fitted on the training windows `x`."""
-    torch.manual_seed(seed)
-    frame = None
-    channels = len(windows.channels)
-    if options.frame != "sensor":
-        frame = Frame(channels, housings(windows.channels), options.frame)
-        channels = frame.channels
-    kind = model_class(model)
-    try:
-        inner = kind(channels, windows.length, len(windows.activities), **options.sizes)
-    except (TypeError, ValueError) as error:
-        sizes = [
-            p.name for p in inspect.signature(kind).parameters.values() if p.kind == p.KEYWORD_ONLY
-        ]
-        raise TrainingError(
-            f"model '{model}' cannot be built: {error}; its sizes are {', '.join(sizes) or 'fixed'}"
-        ) from error
-    if options.initial == "keras":
-        as_keras(inner)
-    network = Scaled(inner, channels, frame).to(device)
-    fit_scaling(network, x, options.scaling)
-    return network
 
 
 def _key(model: str | type[nn.Module], windows: Windows, options: Options, seed: int) -> str:
