@@ -114,6 +114,14 @@ def test_its_exports_decide_alike(
     assert calm.probabilities(short.values[:40]).max() < 0.99
 
 
+def test_its_c_drops_an_odd_last_step_too(short: Windows, tmp_path: Path) -> None:
+    odd = replace(short, values=short.values[:, :61])
+    found = fit("best", odd, Options(epochs=1, sizes={**FEW, "learnt": 0.9}))
+    made = Recognizer.from_network(found.network, odd, name="best", sizes=FEW, temperature=20.0)
+    done = export(made, tmp_path / "net.h", format="c", windows=odd.values[:40])
+    assert done.difference < 1e-4
+
+
 def test_in_bytes_it_is_written_or_its_difference_is_told(
     made: Recognizer, short: Windows, tmp_path: Path
 ) -> None:
