@@ -218,6 +218,7 @@ def main() -> None:
     asked.add_argument("suites", nargs="+", choices=[*SUITES, "all"])
     asked.add_argument("--models", default="best,rocket,features,minirocket,hydra,forest,tinyhar")
     asked.add_argument("--seeds", type=int, default=1)
+    asked.add_argument("--folds", type=int, help="The first so many folds only, of every model.")
     asked.add_argument("--cache", type=Path, default=Path(".bench/accuracy"))
     given = asked.parse_args()
     known = [*MODELS, *NETWORKS, *OTHERS]
@@ -231,7 +232,7 @@ def main() -> None:
     for name in SUITES if "all" in given.suites else given.suites:
         suite = SUITES[name]
         windows = windows_of(suite)
-        plan = folds(windows.labelled(), suite["protocol"])
+        plan = folds(windows.labelled(), suite["protocol"])[: given.folds]
         for model in given.models.split(","):
             row(given.cache, name, model, windows, plan, range(given.seeds))
 
