@@ -53,7 +53,10 @@ class Rocket(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` to mean signs `(batch, 84 · thresholds)`."""
-        if not torch.compiler.is_compiling() and len(x) > BLOCK:
+        clamp = torch.clamp_
+        if torch.compiler.is_compiling():
+            clamp = torch.clamp  # what is done in place takes the exporter seconds
+        elif len(x) > BLOCK:
             return torch.cat([self.features(block) for block in torch.split(x, BLOCK)])
         x, out = _counted(x), []
         for dilation in self.dilations:
@@ -61,7 +64,7 @@ class Rocket(nn.Module):
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
                 thresholds = self.get_buffer(f"thresholds_{part}_{dilation}")
                 over = _over(x, kernels, thresholds, dilation, part == "padded")
-                out.append(over.clamp_(-1, 1).mean(-1))
+                out.append(clamp(over, -1, 1).mean(-1))
         return torch.cat(out, dim=2).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
