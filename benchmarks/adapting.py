@@ -86,13 +86,14 @@ def personal(windows: Windows, parents: Path, minutes: float) -> None:
     )
 
 
-def added(windows: Windows, model: str, minutes: float, pairs: int) -> None:
+def added(windows: Windows, model: str, minutes: float, pairs: int, only: list[str]) -> None:
     test = windows.official_test or windows.people[::4]
     training = [p for p in windows.people if p not in test]
     strangers = windows.of(test)
     shares = {}
     print(f"{'':<20}{'shown by':<12}{'':<9}{'recall':>8}   the others")
-    for code, activity in enumerate(windows.activities):
+    for activity in only or windows.activities:
+        code = windows.activities.index(activity)
         old = without(windows.of(training), code)
         parent = train(model, old, progress=False)
         asked = strangers.labels == code
@@ -132,6 +133,7 @@ def main() -> None:
     asked.add_argument("--parents", type=Path, help="Recognizers, each without somebody.")
     asked.add_argument("--what", choices=("personal", "added"), required=True)
     asked.add_argument("--pairs", type=int, default=99, help="At most so many show an activity.")
+    asked.add_argument("--only", nargs="*", default=[], help="Activities to add.")
     given = asked.parse_args()
     choice = dict(text.split("=", 1) for text in given.choice)
     windows = load_dataset(given.data, **choice).windows(keep="all")
@@ -139,7 +141,7 @@ def main() -> None:
         personal(windows, given.parents, 1.0)
     else:
         print(f"{given.data}, {given.model}, seed 0")
-        added(windows, given.model, 2.0, given.pairs)
+        added(windows, given.model, 2.0, given.pairs, given.only)
 
 
 if __name__ == "__main__":

@@ -144,3 +144,24 @@ def test_the_command_teaches_or_says_why_not(
     )
     assert done.exit_code == 0, done.output
     assert Recognizer.load(out).card["people"] == ["anna"]
+
+
+def test_an_activity_that_its_teachers_do_unlike_each_other_is_favoured_more(
+    windows: Windows,
+) -> None:
+    old = without(windows.of(["1", "2", "3", "4"]), NEW)
+    parent = train("features", old, progress=False)
+    shown = windows.of(["1", "2"])
+    shown = shown[shown.labels == windows.activities.index(NEW)]
+    first = shown.subjects == "1"
+    unlike = turned(shown, 50)
+    values = np.where(first[:, None, None], shown.values, unlike.values)
+    alike, other = (
+        adapt(parent, taught, old=old).card["adapted"]
+        for taught in (shown, replace(shown, values=values))
+    )
+    assert favour(alike) < favour(other)
+
+
+def favour(adapted: str) -> float:
+    return float(adapted.rpartition("favoured by ")[2])

@@ -4,9 +4,10 @@ Only the head is learnt anew, on features of the parent's network (Donahue et al
 person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 2018), so that a
 minute of labels an activity is enough and what the labels do not show stays as it was. For an
 activity it is solved on old and new windows and copies of them, as the parent's was, and what it
-says for the new one is raised as far as people kept aside are not harmed. Do no harm: where the
-child does not decide better what it was kept from (of a person each third of the windows in turn,
-of an activity the latest third), or forgets, there is none.
+says for the new one is raised: as far as each who shows it needs to be recognised by what the
+others show, and as people kept aside are not harmed. Do no harm: where the child does not decide
+better what it was kept from (of a person each third of the windows in turn, of an activity the
+latest third), or forgets, there is none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ from ambulo.windows import Windows
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ambulo.augmentation import Variation
     from ambulo.closed_form import Ridge
 
 Array = npt.NDArray[Any]
@@ -39,17 +42,23 @@ Head = tuple[Array, Array]
 PULLS = (3.0, 0.3, 0.03)
 """How strongly a person's head is pulled toward the parent's: the strongest that helps is taken.
 By a minute's own windows a weaker one often looks better; the rest then speaks against it."""
-PENALTIES = (100.0, 10.0)
-"""The ridge's penalties where activities are added, the strongest first."""
+PENALTIES = (10.0, 100.0)
+"""The ridge's penalties where activities are added."""
 COPIES = 2
 """Copies of each window, turned as the parent's were, from which added activities are learnt."""
 LATEST = 2
 """The third of each activity's windows, the latest ones, that a choice is made on."""
 FORGOTTEN = 0.01
 """The share of old windows that a child may decide worse than its parent."""
-FAVOURS = (0.8, 0.6, 0.4, 0.2, 0.0)
+COST = FORGOTTEN / 2
+"""What a favour may cost of it: strangers lose about twice what people kept aside do."""
+FAVOURS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 """How much is added to what a solved head, whose targets are ±1, says for an added activity: the
-two or three people who showed it differ less than all who will do it. The most that harms none."""
+two or three people who showed it differ less than all who will do it."""
+USUAL = 0.6
+"""The favour that is tried where those who showed it need none."""
+NEEDED = 0.95
+"""The share of a person's windows that a favour has to bring out, the head knowing the others'."""
 MOST_OLD = 3000
 """Old windows that are learnt again beside the new ones, at most."""
 
@@ -74,6 +83,8 @@ class Proof:
         if self.old_parent is not None and self.old_child is not None:
             before, after = 100 * self.old_parent, 100 * self.old_child
             text += f"; on what was learnt before {before:.1f} % and {after:.1f} %"
+        if self.favour:
+            text += f"; what is new is favoured by {self.favour:g}"
         return text
 
 
@@ -145,26 +156,48 @@ def _with_old(
     y, olds = windows.labels, old.labels[aside]
     known, new = y[later] < len(first[1]), np.arange(len(windows.activities)) >= len(first[1])
     before = float((_decided(z[later], first) == y[later])[known].sum() / later.sum())
-    part = _ridge(network, parent, (windows[~later], old[~aside]), seed)
-    like = _ridge(network, parent, (old[~aside],), seed)  # the parent, had it not seen those aside
+    few = np.isin(np.arange(len(old)), np.random.default_rng(seed).permutation(len(old))[:MOST_OLD])
+    ridge = partial(_ridge, network, _variation(parent, old), seed=seed)
+    like = ridge(old[few & ~aside])  # the parent, had it not seen those aside
+    each = {p: ridge(windows[(windows.subjects == p) & ~later]) for p in windows.people}
+    part = sum(each.values(), like)
     kept: Proof | None = None
     for penalty in PENALTIES:
         old_parent = _right(again, olds, like.solve(penalty))
-        for favour in FAVOURS if new.any() else (0.0,):
-            solved = _favouring(part.solve(penalty), favour * new)
+        most = _needed(each, like, penalty, (z, y, windows.subjects), new)
+        enough = [favour for favour in FAVOURS if favour >= most] or FAVOURS[:1]
+        even = part.solve(penalty)
+        for favour in FAVOURS[FAVOURS.index(enough[-1]) :]:
+            solved = _favouring(even, favour * new)
             old_child = _right(again, olds, solved)
             proof = Proof(
                 penalty, before, _right(z[later], y[later], solved), old_parent, old_child, favour
             )
-            if _harmless(proof):
+            if _harmless(proof, COST):
                 break
-        if _harmless(proof) and proof.child > max(before, kept.child if kept else 0.0):
+        if _harmless(proof, FORGOTTEN) and proof.child > max(before, kept.child if kept else 0.0):
             kept, both = proof, (np.concatenate([z[later], again]), np.r_[y[later], olds])
             warmth = _temperature(both, solved)
     if kept is None:
         return None
-    solved = _ridge(network, parent, (windows, old), seed).solve(kept.pull)
-    return _favouring(solved, kept.favour * new), warmth, kept
+    full = part + ridge(windows[later]) + ridge(old[few & aside])
+    return _favouring(full.solve(kept.pull), kept.favour * new), warmth, kept
+
+
+def _needed(
+    each: dict[str, Ridge], like: Ridge, penalty: float, shown: tuple[Array, ...], new: Array
+) -> float:
+    """The favour with which what is new is recognised in each person by what the others show."""
+    z, y, who = shown
+    out = USUAL if new.any() else 0.0
+    for person in each:
+        others = sum((ridge for p, ridge in each.items() if p != person), like)
+        mine = (who == person) & new[y]
+        if mine.any():
+            logits = _logits(z[mine], others.solve(penalty))
+            lacks = logits[:, ~new].max(1) - logits[np.arange(len(logits)), y[mine]]
+            out = max(out, float(np.quantile(lacks, NEEDED)))
+    return out
 
 
 def _favouring(head: Head, favour: Array) -> Head:
@@ -240,26 +273,29 @@ def _features(network: Any, values: Array) -> Array:
         return np.asarray(torch.cat(out))
 
 
-def _ridge(network: Any, parent: Recognizer, parts: tuple[Windows, ...], seed: int) -> Ridge:
-    """Windows and their copies, added up; each activity counts alike, new windows as old ones."""
-    import torch
-
+def _variation(parent: Recognizer, old: Windows) -> Variation | None:
+    """How copies of windows are turned: as for the parent, by the vertical of the old ones."""
     from ambulo.augmentation import Variation
-    from ambulo.closed_form import Ridge
     from ambulo.options import make_options
 
     given = {k: parent.card.get("options", {}).get(k, 0) for k in ("rotate", "around", "stretch")}
+    return Variation.of(old, make_options(given, old))
+
+
+def _ridge(network: Any, variation: Variation | None, part: Windows, *, seed: int) -> Ridge:
+    """Windows and their copies, added up; each activity counts alike."""
+    import torch
+
+    from ambulo.closed_form import Ridge
+
     generator = torch.Generator().manual_seed(seed)
-    variation = Variation.of(parts[-1], make_options(given, parts[-1]))
-    ridge = Ridge(network.network.head.in_features, len(parts[0].activities))
-    for part in parts:
-        few = np.random.default_rng(seed).permutation(len(part))[:MOST_OLD]
-        y, values = part.labels[few], torch.as_tensor(np.ascontiguousarray(part.values[few]))
-        weights = torch.as_tensor(len(few) / np.bincount(y)[y] / len(np.unique(y)))
-        for copy in range(1 + (COPIES if variation else 0)):
-            turned = variation(values, generator) if variation and copy else values
-            z = torch.as_tensor(_features(network, turned.numpy()))
-            ridge.add(z, torch.as_tensor(y.astype(np.int64)), weights.float())
+    ridge = Ridge(network.network.head.in_features, len(part.activities))
+    y, values = part.labels, torch.as_tensor(np.ascontiguousarray(part.values))
+    weights = torch.as_tensor(len(y) / np.bincount(y)[y] / len(np.unique(y)))
+    for copy in range(1 + (COPIES if variation else 0)):
+        turned = variation(values, generator) if variation and copy else values
+        z = torch.as_tensor(_features(network, turned.numpy()))
+        ridge.add(z, torch.as_tensor(y.astype(np.int64)), weights.float())
     return ridge
 
 
@@ -313,9 +349,9 @@ def _right(z: Array, y: Array, head: Head) -> float:
     return float((_decided(z, head) == y).mean())
 
 
-def _harmless(proof: Proof) -> bool:
+def _harmless(proof: Proof, limit: float) -> bool:
     before, after = proof.old_parent or 0.0, proof.old_child or 0.0
-    return after >= before - FORGOTTEN
+    return after >= before - limit
 
 
 def _put(head: Any, solved: Head) -> None:

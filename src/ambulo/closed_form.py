@@ -44,6 +44,13 @@ class Ridge:
             self.gram[panel, at:].addmm_(z[:, panel].T, z[:, at:])
         self.moment.addmm_(z.T, target * root)
 
+    def __add__(self, other: Ridge) -> Ridge:
+        """All that either took in."""
+        features, classes = self.moment.shape
+        both = Ridge(features - 1, classes)
+        both.gram, both.moment = self.gram + other.gram, self.moment + other.moment
+        return both
+
     def solve(self, strength: float) -> tuple[Array, Array]:
         """Weights `(classes, p)` and biases `(classes,)`; the bias is not penalised."""
         from scipy.linalg import solve
