@@ -10,7 +10,7 @@ import pytest
 
 from ambulo import Gap, Recognizer, Timeline, Windowing, load_dataset, read, train
 from ambulo.datasets.synthetic import make
-from ambulo.errors import RecognizerError, WindowingError
+from ambulo.errors import RecognizerError, RecordingError, WindowingError
 from ambulo.piecewise import predict_file, predict_pieces
 from ambulo.readers import pieces
 from ambulo.readers import pieces as open_pieces
@@ -104,3 +104,14 @@ def test_what_cannot_be_predicted_is_refused(recognizer: Recognizer, recording: 
         predict_pieces(recognizer, in_pieces(replace(recording, values=recording.values[:50])))
     with pytest.raises(RecognizerError, match="lacks the channels acc_x"):
         predict_pieces(recognizer, in_pieces(recording.select(["gyro_x"])))
+
+
+def test_a_file_cut_short_while_it_is_read_is_told(
+    recognizer: Recognizer, recording: Recording, tmp_path: Path
+) -> None:
+    path = write(recording, tmp_path / "day.parquet", labels=False)
+    opened = pieces(path)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(RecordingError, match=r"day\.parquet: changed while it was read"):
+        predict_pieces(recognizer, opened)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.errors import RecordingError
 from ambulo.processes import ahead
 from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.grid import MAX_GAP
@@ -98,15 +99,24 @@ def survey(source: Source, settings: Settings) -> tuple[Recording, int, tuple[Ga
 
 
 def blocks(source: Source, sketch: Recording) -> Iterator[Array]:
-    """All samples `(n, channels)` float32 of a file that `survey` found clean, block by block."""
+    """All samples `(n, channels)` float32 of a file that `survey` found clean, block by block.
+
+    Raises RecordingError if it no longer is what it was then.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     factors = np.array(list(sketch.notes["scaled_by"].values()), np.float32)
-    with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
-        names = [name for name in file.schema_arrow.names if name != "time"]
-        for batch in ahead(file.iter_batches(_BLOCK, columns=names, use_threads=True)):
-            values = _values(_block(batch), names)
-            yield values if (factors == 1).all() else values * factors
+    try:
+        with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
+            names = [name for name in file.schema_arrow.names if name != "time"]
+            for batch in ahead(file.iter_batches(_BLOCK, columns=names, use_threads=True)):
+                values = _values(_block(batch), names)
+                yield values if (factors == 1).all() else values * factors
+    except pa.ArrowException as error:
+        raise RecordingError(
+            f"{source.path}: changed while it was read ({error}): read it again"
+        ) from error
 
 
 def _values(block: pl.DataFrame, names: Sequence[str]) -> Array:
