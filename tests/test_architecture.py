@@ -39,7 +39,7 @@ LEVELS: list[set[str]] = [
         "parallel",
         "c_header",
     },
-    {"stream", "exporting", "epochs", "building", "pretrained"},
+    {"stream", "exporting", "epochs", "building", "pretrained", "heads"},
     {"piecewise", "server"},
     {"fleet"},
     {"training", "scores", "adaptation"},

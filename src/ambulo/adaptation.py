@@ -26,26 +26,31 @@ from ambulo.context import Context
 from ambulo.context.learning import still
 from ambulo.context.reference import EDGES
 from ambulo.errors import AdaptError
+from ambulo.heads import (
+    Head,
+    decided,
+    features_of,
+    logits_of,
+    pulled,
+    put,
+    ridge_of,
+    right,
+    temperature_of,
+    variation_like,
+)
 from ambulo.recognizer import Recognizer
 from ambulo.windows import Windows
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ambulo.augmentation import Variation
     from ambulo.closed_form import Ridge
 
 Array = npt.NDArray[Any]
-Head = tuple[Array, Array]
-"""Weights `(classes, features)` and biases `(classes,)`."""
 
 PULLS = (3.0, 0.3, 0.03)
 """How strongly a person's head is pulled toward the parent's: the strongest that helps is taken.
 By a minute's own windows a weaker one often looks better; the rest then speaks against it."""
 PENALTIES = (10.0, 100.0)
 """The ridge's penalties where activities are added."""
-COPIES = 2
-"""Copies of each window, turned as the parent's were, from which added activities are learnt."""
 LATEST = 2
 """The third of each activity's windows, the latest ones, that a choice is made on."""
 FORGOTTEN = 0.01
@@ -119,7 +124,7 @@ def adapt(
             "aside, without forgetting: keep the parent, or give more labelled windows"
         )
     weights, warmth, proof = learnt
-    _put(network.network.head, weights)
+    put(network.network.head, weights)
     return _child(replace(parent, temperature=warmth), network, names, windows, proof)
 
 
@@ -129,17 +134,17 @@ def _personal(
     """The head of a child that learns from the new windows alone, its temperature and proof."""
     head, scale = network.network.head, parent.temperature
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
-    z, y, thirds = _features(network, windows.values), windows.labels, _thirds(windows)
-    before, later = _decided(z, first) == y, thirds == LATEST
+    z, y, thirds = features_of(network, windows.values), windows.labels, _thirds(windows)
+    before, later = decided(z, first) == y, thirds == LATEST
     for pull in PULLS:
         after = np.zeros(len(y), bool)
         for third in np.unique(thirds):
             out = thirds == third
-            part = _pulled(first, z[~out], y[~out], pull, scale)
-            after[out] = _decided(z[out], part) == y[out]
+            part = pulled(first, z[~out], y[~out], pull, scale)
+            after[out] = decided(z[out], part) == y[out]
         if after.sum() > before.sum() and after[later].sum() > before[later].sum():
             proof = Proof(pull, float(before.mean()), float(after.mean()))
-            return _pulled(first, z, y, pull, scale), scale, proof
+            return pulled(first, z, y, pull, scale), scale, proof
     return None
 
 
@@ -152,32 +157,32 @@ def _with_old(
     aside = np.isin(old.subjects, old.people[::4])
     if not aside.any() or aside.all():
         raise AdaptError("windows of at least 2 people who were learnt before are needed (--old)")
-    z, again = _features(network, windows.values), _features(network, old.values[aside])
+    z, again = features_of(network, windows.values), features_of(network, old.values[aside])
     y, olds = windows.labels, old.labels[aside]
     known, new = y[later] < len(first[1]), np.arange(len(windows.activities)) >= len(first[1])
-    before = float((_decided(z[later], first) == y[later])[known].sum() / later.sum())
+    before = float((decided(z[later], first) == y[later])[known].sum() / later.sum())
     few = np.isin(np.arange(len(old)), np.random.default_rng(seed).permutation(len(old))[:MOST_OLD])
-    ridge = partial(_ridge, network, _variation(parent, old), seed=seed)
+    ridge = partial(ridge_of, network, variation_like(parent, old), seed=seed)
     like = ridge(old[few & ~aside])  # the parent, had it not seen those aside
     each = {p: ridge(windows[(windows.subjects == p) & ~later]) for p in windows.people}
     part = sum(each.values(), like)
     kept: Proof | None = None
     for penalty in PENALTIES:
-        old_parent = _right(again, olds, like.solve(penalty))
+        old_parent = right(again, olds, like.solve(penalty))
         most = _needed(each, like, penalty, (z, y, windows.subjects), new)
         enough = [favour for favour in FAVOURS if favour >= most] or FAVOURS[:1]
         even = part.solve(penalty)
         for favour in FAVOURS[FAVOURS.index(enough[-1]) :]:
             solved = _favouring(even, favour * new)
-            old_child = _right(again, olds, solved)
+            old_child = right(again, olds, solved)
             proof = Proof(
-                penalty, before, _right(z[later], y[later], solved), old_parent, old_child, favour
+                penalty, before, right(z[later], y[later], solved), old_parent, old_child, favour
             )
             if _harmless(proof, COST):
                 break
         if _harmless(proof, FORGOTTEN) and proof.child > max(before, kept.child if kept else 0.0):
             kept, both = proof, (np.concatenate([z[later], again]), np.r_[y[later], olds])
-            warmth = _temperature(both, solved)
+            warmth = temperature_of(both, solved)
     if kept is None:
         return None
     full = part + ridge(windows[later]) + ridge(old[few & aside])
@@ -194,7 +199,7 @@ def _needed(
         others = sum((ridge for p, ridge in each.items() if p != person), like)
         mine = (who == person) & new[y]
         if mine.any():
-            logits = _logits(z[mine], others.solve(penalty))
+            logits = logits_of(z[mine], others.solve(penalty))
             lacks = logits[:, ~new].max(1) - logits[np.arange(len(logits)), y[mine]]
             out = max(out, float(np.quantile(lacks, NEEDED)))
     return out
@@ -263,103 +268,9 @@ def _thirds(windows: Windows) -> Array:
     return thirds
 
 
-def _features(network: Any, values: Array) -> Array:
-    """What the head sees of windows `(n, length, channels)`: `(n, features)`."""
-    import torch
-
-    with torch.no_grad():
-        parts = torch.split(torch.as_tensor(np.ascontiguousarray(values)), 512)
-        out = [network.network.features(network.scaled(part)) for part in parts]
-        return np.asarray(torch.cat(out))
-
-
-def _variation(parent: Recognizer, old: Windows) -> Variation | None:
-    """How copies of windows are turned: as for the parent, by the vertical of the old ones."""
-    from ambulo.augmentation import Variation
-    from ambulo.options import make_options
-
-    given = {k: parent.card.get("options", {}).get(k, 0) for k in ("rotate", "around", "stretch")}
-    return Variation.of(old, make_options(given, old))
-
-
-def _ridge(network: Any, variation: Variation | None, part: Windows, *, seed: int) -> Ridge:
-    """Windows and their copies, added up; each activity counts alike."""
-    import torch
-
-    from ambulo.closed_form import Ridge
-
-    generator = torch.Generator().manual_seed(seed)
-    ridge = Ridge(network.network.head.in_features, len(part.activities))
-    y, values = part.labels, torch.as_tensor(np.ascontiguousarray(part.values))
-    weights = torch.as_tensor(len(y) / np.bincount(y)[y] / len(np.unique(y)))
-    for copy in range(1 + (COPIES if variation else 0)):
-        turned = variation(values, generator) if variation and copy else values
-        z = torch.as_tensor(_features(network, turned.numpy()))
-        ridge.add(z, torch.as_tensor(y.astype(np.int64)), weights.float())
-    return ridge
-
-
-def _temperature(data: tuple[Array, Array], head: Head) -> float:
-    import torch
-
-    from ambulo.closed_form import temperature
-
-    logits = torch.as_tensor(_logits(data[0], head))
-    return temperature(logits.float(), torch.as_tensor(data[1].astype(np.int64)))
-
-
-def _pulled(first: Head, z: Array, y: Array, pull: float, scale: float) -> Head:
-    """The head with the least log-loss plus `pull` times its distance from `first`, squared.
-
-    Each activity counts alike. Distance counts in each feature's own spread, so that the strength
-    means the same in any model.
-    """
-    import torch
-    from torch.nn import functional as F
-
-    start = [torch.as_tensor(part, dtype=torch.float32) for part in first]
-    seen, codes = torch.as_tensor(z), torch.as_tensor(y.astype(np.int64))
-    weights = torch.as_tensor(1 / np.bincount(y)[y] / len(np.unique(y)))
-    spread = seen.std(0).clamp_min(1e-3)
-    w, b = (torch.zeros_like(part, requires_grad=True) for part in start)
-    steps = torch.optim.LBFGS([w, b], max_iter=50, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        steps.zero_grad()
-        logits = F.linear(seen, start[0] + w / spread, start[1] + b) / scale
-        fit = (F.cross_entropy(logits, codes, reduction="none") * weights).sum()
-        out = fit + pull * (w.square().sum() + b.square().sum()) / scale**2
-        out.backward()  # type: ignore[no-untyped-call]
-        return out
-
-    steps.step(loss)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        return (start[0] + w / spread).numpy(), (start[1] + b).numpy()
-
-
-def _logits(z: Array, head: Head) -> Array:
-    return np.asarray(z @ head[0].T + head[1])
-
-
-def _decided(z: Array, head: Head) -> Array:
-    return np.asarray(_logits(z, head).argmax(1))
-
-
-def _right(z: Array, y: Array, head: Head) -> float:
-    return float((_decided(z, head) == y).mean())
-
-
 def _harmless(proof: Proof, limit: float) -> bool:
     before, after = proof.old_parent or 0.0, proof.old_child or 0.0
     return after >= before - limit
-
-
-def _put(head: Any, solved: Head) -> None:
-    import torch
-    from torch import nn
-
-    head.out_features = len(solved[1])
-    head.weight, head.bias = (nn.Parameter(torch.as_tensor(part).float()) for part in solved)
 
 
 def _child(

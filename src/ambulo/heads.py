@@ -1,0 +1,123 @@
+"""A network's linear head, learnt anew on features that stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambulo.recognizer import Recognizer
+from ambulo.windows import Windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ambulo.augmentation import Variation
+    from ambulo.closed_form import Ridge
+
+Array = npt.NDArray[Any]
+Head = tuple[Array, Array]
+"""Weights `(classes, features)` and biases `(classes,)`."""
+
+COPIES = 2
+"""Copies of each window, turned as the parent's were, from which added activities are learnt."""
+
+
+def features_of(network: Any, values: Array) -> Array:
+    """What the head sees of windows `(n, length, channels)`: `(n, features)`."""
+    import torch
+
+    with torch.no_grad():
+        parts = torch.split(torch.as_tensor(np.ascontiguousarray(values)), 512)
+        out = [network.network.features(network.scaled(part)) for part in parts]
+        return np.asarray(torch.cat(out))
+
+
+def variation_like(parent: Recognizer, old: Windows) -> Variation | None:
+    """How copies of windows are turned: as for the parent, by the vertical of the old ones."""
+    from ambulo.augmentation import Variation
+    from ambulo.options import make_options
+
+    given = {k: parent.card.get("options", {}).get(k, 0) for k in ("rotate", "around", "stretch")}
+    return Variation.of(old, make_options(given, old))
+
+
+def ridge_of(network: Any, variation: Variation | None, part: Windows, *, seed: int) -> Ridge:
+    """Windows and their copies, added up; each activity counts alike."""
+    import torch
+
+    from ambulo.closed_form import Ridge
+
+    generator = torch.Generator().manual_seed(seed)
+    ridge = Ridge(network.network.head.in_features, len(part.activities))
+    y, values = part.labels, torch.as_tensor(np.ascontiguousarray(part.values))
+    weights = torch.as_tensor(len(y) / np.bincount(y)[y] / len(np.unique(y)))
+    for copy in range(1 + (COPIES if variation else 0)):
+        turned = variation(values, generator) if variation and copy else values
+        z = torch.as_tensor(features_of(network, turned.numpy()))
+        ridge.add(z, torch.as_tensor(y.astype(np.int64)), weights.float())
+    return ridge
+
+
+def temperature_of(data: tuple[Array, Array], head: Head) -> float:
+    """The temperature that suits a head on features and labels."""
+    import torch
+
+    from ambulo.closed_form import temperature
+
+    logits = torch.as_tensor(logits_of(data[0], head))
+    return temperature(logits.float(), torch.as_tensor(data[1].astype(np.int64)))
+
+
+def pulled(first: Head, z: Array, y: Array, pull: float, scale: float) -> Head:
+    """The head with the least log-loss plus `pull` times its distance from `first`, squared.
+
+    Each activity counts alike. Distance counts in each feature's own spread, so that the strength
+    means the same in any model.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    start = [torch.as_tensor(part, dtype=torch.float32) for part in first]
+    seen, codes = torch.as_tensor(z), torch.as_tensor(y.astype(np.int64))
+    weights = torch.as_tensor(1 / np.bincount(y)[y] / len(np.unique(y)))
+    spread = seen.std(0).clamp_min(1e-3)
+    w, b = (torch.zeros_like(part, requires_grad=True) for part in start)
+    steps = torch.optim.LBFGS([w, b], max_iter=50, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        steps.zero_grad()
+        logits = F.linear(seen, start[0] + w / spread, start[1] + b) / scale
+        fit = (F.cross_entropy(logits, codes, reduction="none") * weights).sum()
+        out = fit + pull * (w.square().sum() + b.square().sum()) / scale**2
+        out.backward()  # type: ignore[no-untyped-call]
+        return out
+
+    steps.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        return (start[0] + w / spread).numpy(), (start[1] + b).numpy()
+
+
+def logits_of(z: Array, head: Head) -> Array:
+    """Logits `(n, classes)` of features `(n, features)`."""
+    return np.asarray(z @ head[0].T + head[1])
+
+
+def decided(z: Array, head: Head) -> Array:
+    """The code decided for each row of features."""
+    return np.asarray(logits_of(z, head).argmax(1))
+
+
+def right(z: Array, y: Array, head: Head) -> float:
+    """The share of rows that are decided as labelled."""
+    return float((decided(z, head) == y).mean())
+
+
+def put(head: Any, solved: Head) -> None:
+    """Make a solved head the layer's own, whatever its number of classes."""
+    import torch
+    from torch import nn
+
+    head.out_features = len(solved[1])
+    head.weight, head.bias = (nn.Parameter(torch.as_tensor(part).float()) for part in solved)
