@@ -7,14 +7,15 @@
 Personal: each person is left out, gives the first minute of every activity, and is tested on the
 windows that share no sample with it, one at a time. Added: an activity is left out in turn and
 taught from two minutes of two training people, each pair in turn (`--pairs 1`: the first only);
-recall of it, and what becomes of accuracy on the others, on people never seen, window by window
-and, with context, as whole recordings are predicted. Where a pair is refused the parent stays, and
-recall is 0.
+recall of it, and what becomes of accuracy on the others, on people never seen (`--protocol`),
+window by window and, with context, as whole recordings are predicted. Where a pair is refused the
+parent stays, and recall is 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 from ambulo import Recognizer, load_dataset, train
 from ambulo.adaptation import adapt
 from ambulo.errors import AdaptError
+from ambulo.protocols import folds
 from ambulo.windows import Windows
 from benchmarks.accuracy.unknown import without
 
@@ -86,13 +88,14 @@ def personal(windows: Windows, parents: Path, minutes: float) -> None:
     )
 
 
-def added(windows: Windows, model: str, minutes: float, pairs: int, only: list[str]) -> None:
-    test = windows.official_test or windows.people[::4]
-    training = [p for p in windows.people if p not in test]
-    strangers = windows.of(test)
-    shares = {}
+def added(
+    windows: Windows, model: str, minutes: float, protocol: str, pairs: int, only: list[str]
+) -> None:
+    shares: dict[tuple[str, str], list[Any]] = {}
     print(f"{'':<20}{'shown by':<12}{'':<9}{'recall':>8}   the others")
-    for activity in only or windows.activities:
+    jobs = itertools.product(only or windows.activities, folds(windows, protocol))
+    for activity, fold in jobs:
+        training, strangers = fold.train, windows.of(fold.test)
         code = windows.activities.index(activity)
         old = without(windows.of(training), code)
         parent = train(model, old, progress=False)
@@ -132,6 +135,7 @@ def main() -> None:
     asked.add_argument("--choice", nargs="*", default=[], help="as in device=watch")
     asked.add_argument("--parents", type=Path, help="Recognizers, each without somebody.")
     asked.add_argument("--what", choices=("personal", "added"), required=True)
+    asked.add_argument("--protocol", default="official", help="Who is never seen, as in evaluate.")
     asked.add_argument("--pairs", type=int, default=99, help="At most so many show an activity.")
     asked.add_argument("--only", nargs="*", default=[], help="Activities to add.")
     given = asked.parse_args()
@@ -140,8 +144,8 @@ def main() -> None:
     if given.what == "personal":
         personal(windows, given.parents, 1.0)
     else:
-        print(f"{given.data}, {given.model}, seed 0")
-        added(windows, given.model, 2.0, given.pairs, given.only)
+        print(f"{given.data}, {given.model}, {given.protocol}, seed 0")
+        added(windows, given.model, 2.0, given.protocol, given.pairs, given.only)
 
 
 if __name__ == "__main__":

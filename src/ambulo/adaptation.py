@@ -64,6 +64,9 @@ USUAL = 0.6
 """The favour that is tried where those who showed it need none."""
 NEEDED = 0.95
 """The share of a person's windows that a favour has to bring out, the head knowing the others'."""
+RARE = 0.5
+"""How often windows alone are taken to show an added activity, of an equal share: half, for they
+miss it where it is done otherwise than it was shown. Context then holds less against it."""
 MOST_OLD = 3000
 """Old windows that are learnt again beside the new ones, at most."""
 
@@ -325,12 +328,12 @@ def _with(context: Context | None, windows: Windows) -> Context | None:
             stood=reference.stood and reference.stood + flat,
             still=(*reference.still, *quiet),
         )
-    middle = float(np.median(context.seconds))
+    middle, shares = float(np.median(context.seconds)), np.r_[context.prior, [RARE / n] * (n - k)]
     return replace(
         context,
         activities=windows.activities,
         seconds=(*context.seconds, *[middle] * (n - k)),
         follows=tuple(tuple(row) for row in follows.tolist()),
-        prior=tuple((np.r_[context.prior, [1 / n] * (n - k)] / (1 + (n - k) / n)).tolist()),
+        prior=tuple((shares / shares.sum()).tolist()),
         reference=reference,
     )
