@@ -64,7 +64,7 @@ INFO = DatasetInfo(
                 "frame": "both",
                 "rotate": 15,
                 "copies": 2,
-                "epochs": 10,
+                "epochs": 20,
                 "sizes": {"learnt": 0.5},
             },
             "small": {"frame": "both", "rotate": 20, "around": 60, "copies": 2},
