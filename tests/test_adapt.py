@@ -101,22 +101,6 @@ def test_an_activity_is_added_and_the_others_stay(windows: Windows, tmp_path: Pa
     again.predict(make(people=1, minutes=0.5, seed=9)[0])
 
 
-@pytest.mark.parametrize(("activity", "found"), [("sitting", True), ("walking-upstairs", False)])
-def test_context_finds_an_added_posture_where_windows_are_in_two_minds(
-    windows: Windows, activity: str, found: bool
-) -> None:
-    old = without(windows.of(["1", "2", "3", "4"]), activity)
-    shown = windows.of(["1", "2"])
-    shown = shown[shown.labels == windows.activities.index(activity)]
-    child = adapt(train("features", old, progress=False), shown, old=old)
-    context, n = child.context, len(child.activities)
-    assert context is not None
-    torn = np.full((30, n), 0.01)  # as are windows of a stranger who sits nearly as others stand
-    torn[:, -1], torn[:, 0] = 1 / n, 1.5 * context.prior[0]
-    decided = context.decide(torn, context.step * np.arange(30.0)).argmax(1)
-    assert (decided == n - 1).all() == found
-
-
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

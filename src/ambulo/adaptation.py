@@ -64,9 +64,6 @@ USUAL = 0.6
 """The favour that is tried where those who showed it need none."""
 NEEDED = 0.95
 """The share of a person's windows that a favour has to bring out, the head knowing the others'."""
-RARE = 0.5
-"""How often windows alone are taken to show an added posture, of an equal share: half, for they
-miss it where it is taken up otherwise than it was shown. Context then holds less against it."""
 MOST_OLD = 3000
 """Old windows that are learnt again beside the new ones, at most."""
 
@@ -316,25 +313,24 @@ def _with(context: Context | None, windows: Windows) -> Context | None:
         return context
     n, k = len(windows.activities), len(context.activities)
     news = windows.activities[k:]
-    quiet = [name for name in still(windows) if name in news]
     follows = np.full((n, n), 1 / max(n - 1, 1))
     np.fill_diagonal(follows, 0)
     reference = context.reference
     if reference is not None:
         flat = (tuple(np.full(len(EDGES), -np.log(len(EDGES))).tolist()),) * (n - k)
+        quiet = [name for name in still(windows) if name in news]
         reference = replace(
             reference,
             angles=reference.angles + flat,
             stood=reference.stood and reference.stood + flat,
             still=(*reference.still, *quiet),
         )
-    shares = np.r_[context.prior, [(RARE if name in quiet else 1) / n for name in news]]
     middle = float(np.median(context.seconds))
     return replace(
         context,
         activities=windows.activities,
         seconds=(*context.seconds, *[middle] * (n - k)),
         follows=tuple(tuple(row) for row in follows.tolist()),
-        prior=tuple((shares / shares.sum()).tolist()),
+        prior=tuple((np.r_[context.prior, [1 / n] * (n - k)] / (1 + (n - k) / n)).tolist()),
         reference=reference,
     )
