@@ -56,7 +56,7 @@ LATEST = 2
 FORGOTTEN = 0.01
 """The share of old windows that a child may decide worse than its parent."""
 COST = FORGOTTEN / 2
-"""What a favour may cost of it: strangers lose about twice what people kept aside do."""
+"""What a favour may cost of it: strangers lose two to four times what people kept aside do."""
 FAVOURS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 """How much is added to what a solved head, whose targets are ±1, says for an added activity: the
 two or three people who showed it differ less than all who will do it."""
