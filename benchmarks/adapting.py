@@ -1,8 +1,8 @@
 """What a minute of labels is worth to a person never seen, and how an activity is added.
 
     ambulo evaluate hapt --model best --protocol loso --keep parents
-    python benchmarks/adapting.py hapt --what personal --parents parents
-    python benchmarks/adapting.py hapt --what added
+    python -m benchmarks.adapting hapt --what personal --parents parents
+    python -m benchmarks.adapting hapt --what added
 
 Personal: each person is left out, gives the first minute of every activity, and is tested on the
 windows that share no sample with it, one at a time. Added: an activity is left out in turn and

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 from ambulo import Recognizer, load_dataset, train
 from ambulo.adaptation import adapt
 from ambulo.cli import app
+from ambulo.closed_form import Ridge
 from ambulo.datasets.synthetic import make
 from ambulo.errors import AdaptError
+from ambulo.heads import Shown, decided
 from ambulo.signals import rotation_matrices
 from ambulo.windows import Windows
 
@@ -161,6 +163,23 @@ def test_an_activity_that_its_teachers_do_unlike_each_other_is_favoured_more(
         for taught in (shown, replace(shown, values=values))
     )
     assert favour(alike) < favour(other)
+
+
+def test_an_activity_between_two_others_is_masked_less_by_them() -> None:
+    """As it is by least squares alone (Hastie, Tibshirani, Friedman 2009, 4.2)."""
+    labels = np.repeat([0, 1, 2], 60)
+    features = np.random.default_rng(0).normal(2.0 * labels - 2, 0.3)[:, None].astype(np.float32)
+    halves = []
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        ridge, rows = Ridge(1, 3), (features[part], labels[part])
+        ridge.add(*(torch.as_tensor(each) for each in rows), torch.ones(len(rows[1])))
+        halves.append(Shown(ridge, (rows,)))
+    both = halves[0] + halves[1]
+    middle = labels == 1
+    alone, joined = (
+        (decided(features, head.solve(1.0)) == labels)[middle].mean() for head in (both.ridge, both)
+    )
+    assert joined > alone + 0.1
 
 
 def favour(adapted: str) -> float:

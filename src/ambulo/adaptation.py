@@ -3,11 +3,11 @@
 Only the head is learnt anew, on features of the parent's network (Donahue et al. 2014). For a
 person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 2018), so that a
 minute of labels an activity is enough and what the labels do not show stays as it was. For an
-activity it is solved on old and new windows and copies of them, as the parent's was, and what it
-says for the new one is raised: as far as each who shows it needs to be recognised by what the
-others show, and as people kept aside are not harmed. Do no harm: where the child does not decide
-better what it was kept from (of a person each third of the windows in turn, of an activity the
-latest third), or forgets, there is none.
+activity it is solved on old and new windows and copies of them, by least squares and the log-loss
+at once, and what it says for the new one is raised: as far as each who shows it needs to be
+recognised by what the others show, and as people kept aside are not harmed. Do no harm: where the
+child does not decide better what it was kept from (of a person each third of the windows in turn,
+of an activity the latest third), or forgets, there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,19 @@ from ambulo.context.reference import EDGES
 from ambulo.errors import AdaptError
 from ambulo.heads import (
     Head,
+    Shown,
     decided,
     features_of,
     logits_of,
     pulled,
     put,
-    ridge_of,
     right,
+    shown_by,
     temperature_of,
     variation_like,
 )
 from ambulo.recognizer import Recognizer
 from ambulo.windows import Windows
-
-if TYPE_CHECKING:
-    from ambulo.closed_form import Ridge
 
 Array = npt.NDArray[Any]
 
@@ -162,14 +160,15 @@ def _with_old(
     known, new = y[later] < len(first[1]), np.arange(len(windows.activities)) >= len(first[1])
     before = float((decided(z[later], first) == y[later])[known].sum() / later.sum())
     few = np.isin(np.arange(len(old)), np.random.default_rng(seed).permutation(len(old))[:MOST_OLD])
-    ridge = partial(ridge_of, network, variation_like(parent, old), seed=seed)
-    like = ridge(old[few & ~aside])  # the parent, had it not seen those aside
-    each = {p: ridge(windows[(windows.subjects == p) & ~later]) for p in windows.people}
+    shown = partial(shown_by, network, variation_like(parent, old), seed=seed)
+    like = shown(old[few & ~aside])  # the parent, had it not seen those aside
+    each = {p: shown(windows[(windows.subjects == p) & ~later]) for p in windows.people}
     part = sum(each.values(), like)
+    others = {p: sum((each[q] for q in each if q != p), like) for p in each}
     kept: Proof | None = None
     for penalty in PENALTIES:
         old_parent = right(again, olds, like.solve(penalty))
-        most = _needed(each, like, penalty, (z, y, windows.subjects), new)
+        most = _needed(others, penalty, (z, y, windows.subjects), new)
         enough = [favour for favour in FAVOURS if favour >= most] or FAVOURS[:1]
         even = part.solve(penalty)
         for favour in FAVOURS[FAVOURS.index(enough[-1]) :]:
@@ -185,21 +184,20 @@ def _with_old(
             warmth = temperature_of(both, solved)
     if kept is None:
         return None
-    full = part + ridge(windows[later]) + ridge(old[few & aside])
+    full = part + shown(windows[later]) + shown(old[few & aside])
     return _favouring(full.solve(kept.pull), kept.favour * new), warmth, kept
 
 
 def _needed(
-    each: dict[str, Ridge], like: Ridge, penalty: float, shown: tuple[Array, ...], new: Array
+    others: dict[str, Shown], penalty: float, windows: tuple[Array, ...], new: Array
 ) -> float:
-    """The favour with which what is new is recognised in each person by what the others show."""
-    z, y, who = shown
+    """The favour with which what is new is recognised in each person by what `others` show."""
+    z, y, who = windows
     out = USUAL if new.any() else 0.0
-    for person in each:
-        others = sum((ridge for p, ridge in each.items() if p != person), like)
+    for person, shown in others.items():
         mine = (who == person) & new[y]
         if mine.any():
-            logits = logits_of(z[mine], others.solve(penalty))
+            logits = logits_of(z[mine], shown.solve(penalty))
             lacks = logits[:, ~new].max(1) - logits[np.arange(len(logits)), y[mine]]
             out = max(out, float(np.quantile(lacks, NEEDED)))
     return out

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +25,51 @@ Head = tuple[Array, Array]
 
 COPIES = 2
 """Copies of each window, turned as the parent's were, from which added activities are learnt."""
+SECOND = 0.5
+"""How much the log-loss has to say beside least squares where a head is solved by both."""
+LOOSE = 0.003
+"""How strongly its weights are pulled toward nothing there."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Windows and their copies as the head sees them, each activity counting alike.
+
+    `rows` are features `(n, p)` and labels `(n,)`, part by part; the ridge has added them up.
+    """
+
+    ridge: Ridge
+    rows: tuple[tuple[Array, Array], ...]
+
+    def __add__(self, other: Shown) -> Shown:
+        """All that either shows."""
+        return Shown(self.ridge + other.ridge, self.rows + other.rows)
+
+    def solve(self, penalty: float) -> Head:
+        """What least squares and the log-loss say at once, each as sure as its rows make it.
+
+        On the same features they err on other people, where only a few have shown an activity; and
+        least squares alone mask what lies between two others (Hastie, Tibshirani, Friedman 2009).
+        """
+        squares = self.ridge.solve(penalty)
+        second = SECOND * temperature_of(_joined(self.rows), squares)
+        weights, bias = (
+            (a + second * b) / (1 + SECOND) for a, b in zip(squares, self._logistic, strict=True)
+        )
+        return weights, bias
+
+    @cached_property
+    def _logistic(self) -> Head:
+        z, y = _joined(self.rows)
+        middle, (features, classes) = z.mean(0), self.ridge.moment.shape
+        nothing = (np.zeros((classes, features - 1)), np.zeros(classes))
+        weights, bias = pulled(nothing, z - middle, y, LOOSE, 1.0)
+        return weights, bias - weights @ middle
+
+
+def _joined(rows: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    features, labels = (np.concatenate(part) for part in zip(*rows, strict=True))
+    return features, labels
 
 
 def features_of(network: Any, values: Array) -> Array:
@@ -43,8 +91,8 @@ def variation_like(parent: Recognizer, old: Windows) -> Variation | None:
     return Variation.of(old, make_options(given, old))
 
 
-def ridge_of(network: Any, variation: Variation | None, part: Windows, *, seed: int) -> Ridge:
-    """Windows and their copies, added up; each activity counts alike."""
+def shown_by(network: Any, variation: Variation | None, part: Windows, *, seed: int) -> Shown:
+    """Windows and their copies, as the head sees them."""
     import torch
 
     from ambulo.closed_form import Ridge
@@ -53,11 +101,13 @@ def ridge_of(network: Any, variation: Variation | None, part: Windows, *, seed: 
     ridge = Ridge(network.network.head.in_features, len(part.activities))
     y, values = part.labels, torch.as_tensor(np.ascontiguousarray(part.values))
     weights = torch.as_tensor(len(y) / np.bincount(y)[y] / len(np.unique(y)))
+    rows = []
     for copy in range(1 + (COPIES if variation else 0)):
         turned = variation(values, generator) if variation and copy else values
-        z = torch.as_tensor(features_of(network, turned.numpy()))
-        ridge.add(z, torch.as_tensor(y.astype(np.int64)), weights.float())
-    return ridge
+        z = features_of(network, turned.numpy())
+        ridge.add(torch.as_tensor(z), torch.as_tensor(y.astype(np.int64)), weights.float())
+        rows.append((z, y))
+    return Shown(ridge, tuple(rows))
 
 
 def temperature_of(data: tuple[Array, Array], head: Head) -> float:
