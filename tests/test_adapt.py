@@ -165,8 +165,8 @@ def test_an_activity_that_its_teachers_do_unlike_each_other_is_favoured_more(
     assert favour(alike) < favour(other)
 
 
-def test_an_activity_between_two_others_is_masked_less_by_them() -> None:
-    """As it is by least squares alone (Hastie, Tibshirani, Friedman 2009, 4.2)."""
+def test_an_activity_between_two_others_is_masked_less_than_by_least_squares() -> None:
+    """Least squares alone mask it (Hastie, Tibshirani, Friedman 2009, 4.2)."""
     labels = np.repeat([0, 1, 2], 60)
     features = np.random.default_rng(0).normal(2.0 * labels - 2, 0.3)[:, None].astype(np.float32)
     halves = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -52,24 +51,24 @@ class Shown:
         least squares alone mask what lies between two others (Hastie, Tibshirani, Friedman 2009).
         """
         squares = self.ridge.solve(penalty)
-        second = SECOND * temperature_of(_joined(self.rows), squares)
+        second = SECOND * temperature_of(self._joined, squares)
         weights, bias = (
             (a + second * b) / (1 + SECOND) for a, b in zip(squares, self._logistic, strict=True)
         )
         return weights, bias
 
+    @property
+    def _joined(self) -> tuple[Array, Array]:
+        features, labels = (np.concatenate(part) for part in zip(*self.rows, strict=True))
+        return features, labels
+
     @cached_property
     def _logistic(self) -> Head:
-        z, y = _joined(self.rows)
+        z, y = self._joined
         middle, (features, classes) = z.mean(0), self.ridge.moment.shape
         nothing = (np.zeros((classes, features - 1)), np.zeros(classes))
         weights, bias = pulled(nothing, z - middle, y, LOOSE, 1.0)
         return weights, bias - weights @ middle
-
-
-def _joined(rows: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    features, labels = (np.concatenate(part) for part in zip(*rows, strict=True))
-    return features, labels
 
 
 def features_of(network: Any, values: Array) -> Array:
