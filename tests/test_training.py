@@ -203,6 +203,21 @@ def test_turning_around_keeps_what_is_along_the_wearers_vertical(synthetic: Wind
     assert not torch.allclose(turned, x, atol=0.1)
 
 
+def test_a_mirror_shows_the_watch_on_the_other_arm(synthetic: Windows) -> None:
+    """Half stay as they are; turning goes the other way about all axes but the mirrored one."""
+    variation = Variation.of(synthetic, Options(mirror="x"))
+    assert variation is not None
+    x = torch.as_tensor(synthetic.values[:200])
+    seen = variation(x, torch.Generator().manual_seed(0))
+    other = x * torch.tensor([-1.0, 1, 1, 1, -1, -1])
+    same, mirrored = ((seen == v).all(dim=2).all(dim=1) for v in (x, other))
+    assert (same | mirrored).all() and 70 < mirrored.sum() < 130
+    both = Variation.of(synthetic, Options(mirror="xy"))
+    assert both is not None
+    turned = (x * torch.tensor([-1.0, -1, 1, -1, -1, 1])) == both(x, torch.Generator())
+    assert 30 < turned.all(dim=2).all(dim=1).sum() < 70
+
+
 def test_the_vertical_is_where_gravity_is_felt(synthetic: Windows) -> None:
     names = tuple(name.replace("gyro", "body_acc") for name in synthetic.channels)
     swapped = replace(
@@ -243,6 +258,8 @@ def test_the_frame_of_gravity_does_not_see_a_turned_sensor(synthetic: Windows) -
     [
         ({"epoch": 3}, "unknown training options epoch: choose from epochs"),
         ({"scaling": "robust"}, "scaling must be one of standard, minmax, none"),
+        ({"mirror": "xx"}, "mirror must name axes, as in x or xy"),
+        ({"mirror": "left"}, "mirror must name axes"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"device": "abacus"}, "device 'abacus' cannot be used here"),
         ({"sizes": {"depth": 3}}, "cannot be built"),

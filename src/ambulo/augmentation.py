@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,18 +26,23 @@ GAITS = ("walking", "jogging", "running", "walking-upstairs", "walking-downstair
 class Variation:
     """Changes windows as if the sensors had been worn, or the wearer had moved, a little otherwise.
 
-    All three-axis sensors at one placement sit in one housing and turn together. First by a random
-    rotation vector, normal with `rotate` degrees of deviation per axis (Um et al. 2017): the
-    housing tilts. Then by a normal angle of `around` degrees about the wearer's vertical: the
-    housing is worn further left or right, and who lay on the back lies on a side. Last, time runs
-    by a factor whose logarithm is normal with deviation `stretch`, about the window's middle: the
-    wearer moves faster or slower (magnification of time: Um et al. 2017).
+    All three-axis sensors at one placement sit in one housing and move together. First each axis
+    of `mirror` is reversed in half of the windows, as if the wearer were seen in a mirror: a watch
+    whose x axis points along the forearm is then on the other arm, and with "xy" it sits either way
+    round as well. What turns (gyroscope, magnetic field) is reversed along the other two axes. Then
+    the housing is turned by a random rotation vector, normal with `rotate` degrees of deviation per
+    axis (Um et al. 2017): it tilts; and by a normal angle of `around` degrees about the wearer's
+    vertical: it is worn further left or right, and who lay on the back lies on a side. Last, time
+    runs by a factor whose logarithm is normal with deviation `stretch`, about the window's middle:
+    the wearer moves faster or slower (magnification of time: Um et al. 2017).
     """
 
     housings: tuple[tuple[Array, list[list[int]]], ...]
     rotate: float
     around: float
     stretch: float = 0.0
+    mirrors: tuple[list[int], ...] = ()
+    """Of each axis of `mirror`, the channels that are reversed."""
 
     @classmethod
     def of(cls, windows: Windows, options: Options) -> Variation | None:
@@ -48,10 +54,13 @@ class Variation:
             name = windows.channels[triad[0]].rpartition(".")[0]
             placements.setdefault(name, []).append(triad)
         housings = tuple((_vertical(windows, axes), axes) for axes in placements.values())
-        return cls(housings, options.rotate, options.around, options.stretch)
+        mirrors = tuple(_reversed(windows.channels, axis) for axis in options.mirror)
+        return cls(housings, options.rotate, options.around, options.stretch, mirrors)
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Change windows `(batch, length, channels)`, each in its own way."""
+        if self.mirrors:
+            x = self._mirrored(x, generator)
         out = x.clone()
         for vertical, axes in self.housings:
             vectors = torch.randn(len(x), 3, generator=generator) * np.deg2rad(self.rotate)
@@ -63,6 +72,14 @@ class Variation:
             for triad in axes:
                 out[:, :, triad] = x[:, :, triad] @ matrices
         return self._stretched(out, generator) if self.stretch else out
+
+    def _mirrored(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The signal with each mirror's channels reversed in half of the windows."""
+        out = x.clone()
+        for channels in self.mirrors:
+            signs = 1 - 2 * torch.randint(2, (len(x), 1, 1), generator=generator)
+            out[:, :, channels] *= signs.to(x)
+        return out
 
     def _stretched(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         """The signal at other times, linear between samples and mirrored at the window's ends."""
@@ -76,6 +93,17 @@ class Variation:
         share = (at - before)[:, :, None].to(x.dtype)
         index = before[:, :, None].expand(-1, -1, x.shape[2])
         return torch.lerp(x.gather(1, index), x.gather(1, index + 1), share)
+
+
+def _reversed(names: Sequence[str], axis: str) -> list[int]:
+    """Channels that a mirror across an axis reverses: its own, and of what turns the others."""
+    sensors = [names[triad[0]].rpartition(".")[2][:-2] for triad in triads(names)]
+    return [
+        position
+        for sensor, triad in zip(sensors, triads(names), strict=True)
+        for position in triad
+        if (names[position][-1] == axis) != (sensor in ("gyro", "mag"))
+    ]
 
 
 def _vertical(windows: Windows, axes: list[list[int]]) -> Array:

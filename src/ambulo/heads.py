@@ -84,9 +84,10 @@ def features_of(network: Any, values: Array) -> Array:
 def variation_like(parent: Recognizer, old: Windows) -> Variation | None:
     """How copies of windows are turned: as for the parent, by the vertical of the old ones."""
     from ambulo.augmentation import Variation
-    from ambulo.options import make_options
+    from ambulo.options import Options, make_options
 
-    given = {k: parent.card.get("options", {}).get(k, 0) for k in ("rotate", "around", "stretch")}
+    asked, ways = parent.card.get("options", {}), ("mirror", "rotate", "around", "stretch")
+    given = {way: asked.get(way, getattr(Options, way)) for way in ways}
     return Variation.of(old, make_options(given, old))
 
 

@@ -23,13 +23,14 @@ class Options:
     ("gravity"), or "both" (see `ambulo.models.frame`). `imbalance` is what is done about rare
     activities: "none", "weights", "sampling", "focal" or "logits" (see `ambulo.imbalance`);
     `schedule` "cosine" or "constant"; `rotate` turns each window's sensor frame by a random
-    rotation vector with this many degrees of deviation per axis, and `around` by a random angle
-    about the wearer's vertical (see `ambulo.augmentation`); `copies` is how many such copies of
-    each window a solved head learns from beside the window itself; `precision` is "auto", "float32"
-    or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of a label that goes
-    to the other activities; `average` is the decay per step of a running mean of the weights, which
-    is then what is validated and kept (0: the weights themselves). `initial` are the first weights:
-    "torch" or "keras" (see `ambulo.models.initial`).
+    rotation vector with this many degrees of deviation per axis, `around` by a random angle about
+    the wearer's vertical, `stretch` its time by a random factor, and `mirror` names axes, as in "x"
+    or "xy", each reversed in half of the windows (see `ambulo.augmentation`); `copies` is how many
+    such copies of each window a solved head learns from beside the window itself; `precision` is
+    "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of
+    a label that goes to the other activities; `average` is the decay per step of a running mean of
+    the weights, which is then what is validated and kept (0: the weights themselves). `initial` are
+    the first weights: "torch" or "keras" (see `ambulo.models.initial`).
     """
 
     epochs: int = 20
@@ -49,6 +50,7 @@ class Options:
     rotate: float = 0.0
     around: float = 0.0
     stretch: float = 0.0
+    mirror: str = ""
     copies: int = 4
     device: str = "auto"
     precision: str = "auto"
@@ -57,7 +59,7 @@ class Options:
     @property
     def varied(self) -> bool:
         """Whether training windows are changed at random."""
-        return bool(self.rotate or self.around or self.stretch)
+        return bool(self.rotate or self.around or self.stretch or self.mirror)
 
     def __post_init__(self) -> None:
         for name, item in Options.__dataclass_fields__.items():
@@ -78,6 +80,8 @@ class Options:
                 raise TrainingError(
                     f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
                 )
+        if sorted(self.mirror) != sorted(set(self.mirror) & set("xyz")):
+            raise TrainingError(f"mirror must name axes, as in x or xy, got {self.mirror!r}")
         if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
             raise TrainingError(
                 "epochs must be at least 1, batch 2, and validation from 0 to below 1"
