@@ -85,6 +85,19 @@ def test_a_device_worn_otherwise_is_doubted(suited: Recording, recognizer: Recog
         assert verdicts(worn, upright)["orientation of acc"] == verdict
 
 
+def test_a_mirrored_device_is_as_in_training_for_a_recognizer_that_saw_mirrors(
+    suited: Recording, recognizer: Recognizer
+) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.1, (3000, 6)).astype(np.float32)
+    values[:, 0] -= np.float32(9.81)
+    other = replace(suited, values=values, intervals=())
+    for mirror, verdict in (("x", "ok"), ("y", "doubt")):
+        signal = {"acc": {"up": [1.0, 0.0, 0.0], "angle": 10.0}}
+        seen = replace(recognizer, card={"signal": signal, "options": {"mirror": mirror}})
+        assert verdicts(other, seen)["orientation of acc"] == verdict
+
+
 def test_strange_movement_stillness_clipping_and_placement_are_doubted(
     suited: Recording, recognizer: Recognizer
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,8 @@ def fit(recording: Recording, recognizer: Recognizer) -> Suitability:
         kind = sensor.rpartition(".")[2]
         if kind == "acc":
             checks.append(_gravity(sensor, own))
-            checks.append(_orientation(sensor, own, trained.get(sensor, {})))
+            mirror = recognizer.card.get("options", {}).get("mirror", "")
+            checks.append(_orientation(sensor, own, trained.get(sensor, {}), mirror))
         if kind == "gyro":
             checks.append(_turns(sensor, chosen, names))
         checks.append(_range(sensor, own, trained.get(sensor, {})))
@@ -161,12 +163,13 @@ def _gravity(sensor: str, own: dict[str, Any]) -> Check:
     return Check(f"gravity in {sensor}", "doubt" if away < 0.4 else "refuse", found, remedy)
 
 
-def _orientation(sensor: str, own: dict[str, Any], trained: dict[str, Any]) -> Check:
+def _orientation(sensor: str, own: dict[str, Any], trained: dict[str, Any], mirror: str) -> Check:
     what = f"orientation of {sensor}"
     if "up" not in trained:
         return Check(what, "ok", "the recognizer's card says nothing of it")
-    cosine = float(np.clip(np.dot(own["up"], trained["up"]), -1, 1))
-    angle = float(np.degrees(np.arccos(cosine)))
+    ways = itertools.product(*((1, -1) if axis in mirror else (1,) for axis in "xyz"))
+    cosine = max(float(np.dot(own["up"], np.multiply(trained["up"], way))) for way in ways)
+    angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
     found = f"gravity lies {angle:.0f}° from where it lay in training"
     found += f" (there within {trained['angle']:.0f}°)"
     if angle <= max(trained["angle"], own["angle"]) + _ANGLE:

@@ -54,6 +54,7 @@ INFO = DatasetInfo(
                 "frame": "both",
                 "rotate": 20,
                 "around": 60,
+                "mirror": "xy",
                 "copies": 2,
                 "epochs": 10,
                 "sizes": {"learnt": 0.3},
@@ -63,6 +64,7 @@ INFO = DatasetInfo(
             "best": {
                 "frame": "both",
                 "rotate": 15,
+                "mirror": "xy",
                 "copies": 2,
                 "epochs": 20,
                 "sizes": {"learnt": 0.5},
