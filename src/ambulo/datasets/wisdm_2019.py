@@ -64,7 +64,6 @@ INFO = DatasetInfo(
             "best": {
                 "frame": "both",
                 "rotate": 15,
-                "mirror": "xy",
                 "copies": 2,
                 "epochs": 20,
                 "sizes": {"learnt": 0.5},
