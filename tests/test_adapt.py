@@ -73,6 +73,18 @@ def test_a_child_that_would_not_help_is_refused(parent: Recognizer, windows: Win
         adapt(parent, scrambled, old=windows.of(["1", "3"]))
 
 
+def test_old_windows_show_whether_a_person_makes_the_child_forget(
+    parent: Recognizer, windows: Windows
+) -> None:
+    old = windows.of(["1", "2"])
+    mine, rest = halves(turned(windows.of(["5"]), 30))
+    child = adapt(parent, mine, old=old)
+    assert right(child, rest) == right(adapt(parent, mine), rest) > right(parent, rest)
+    assert "on what was learnt before" in child.card["adapted"]
+    with pytest.raises(AdaptError, match="without forgetting"):
+        adapt(parent, halves(turned(windows.of(["5"]), 100))[0], old=old)
+
+
 def without(windows: Windows, activity: str) -> Windows:
     code = windows.activities.index(activity)
     names = tuple(name for name in windows.activities if name != activity)

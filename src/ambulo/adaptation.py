@@ -70,8 +70,8 @@ MOST_OLD = 3000
 class Proof:
     """Parent and child on windows kept aside, and on old ones where there are any: shares right.
 
-    Old windows are of people kept aside; there the parent is one that has not seen them either.
-    `favour` is what was added for new activities.
+    Where activities are added, old windows are of people kept aside, and the parent there is one
+    that has not seen them either; `favour` is what was added for new activities.
     """
 
     pull: float
@@ -112,10 +112,10 @@ def adapt(
             f"the network '{parent.network.get('model')}' is none of Ambulo's, so that its head "
             "cannot be learnt: train one of Ambulo's models"
         )
-    if old is None:
-        learnt = _personal(parent, network, windows)
+    if old is None or names == parent.activities:
+        learnt = _personal(parent, network, windows, old)
     else:
-        learnt = _with_old(parent, network, windows, old, seed)
+        learnt = _adding(parent, network, windows, old, seed)
     if learnt is None:
         raise AdaptError(
             f"no child is better than its parent on those of {len(windows)} windows that were kept "
@@ -127,9 +127,12 @@ def adapt(
 
 
 def _personal(
-    parent: Recognizer, network: Any, windows: Windows
+    parent: Recognizer, network: Any, windows: Windows, old: Windows | None
 ) -> tuple[Head, float, Proof] | None:
-    """The head of a child that learns from the new windows alone, its temperature and proof."""
+    """The head of a child that learns from the new windows alone, its temperature and proof.
+
+    Old windows, where there are any, show whether it forgets.
+    """
     head, scale = network.network.head, parent.temperature
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
     z, y, thirds = features_of(network, windows.values), windows.labels, _thirds(windows)
@@ -142,14 +145,19 @@ def _personal(
             after[out] = decided(z[out], part) == y[out]
         if after.sum() > before.sum() and after[later].sum() > before[later].sum():
             proof = Proof(pull, float(before.mean()), float(after.mean()))
-            return pulled(first, z, y, pull, scale), scale, proof
+            solved = pulled(first, z, y, pull, scale)
+            if old is not None:
+                again = features_of(network, old.values)
+                was, now = (right(again, old.labels, each) for each in (first, solved))
+                proof = replace(proof, old_parent=was, old_child=now)
+            return (solved, scale, proof) if _harmless(proof, FORGOTTEN) else None
     return None
 
 
-def _with_old(
+def _adding(
     parent: Recognizer, network: Any, windows: Windows, old: Windows, seed: int
 ) -> tuple[Head, float, Proof] | None:
-    """The same where old windows are learnt again; a quarter of their people show forgetting."""
+    """The same where activities are added; a quarter of the old people show forgetting."""
     head, later = network.network.head, _thirds(windows) == LATEST
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
     aside = np.isin(old.subjects, old.people[::4])
@@ -193,7 +201,7 @@ def _needed(
 ) -> float:
     """The favour with which what is new is recognised in each person by what `others` show."""
     z, y, who = windows
-    out = USUAL if new.any() else 0.0
+    out = USUAL
     for person, shown in others.items():
         mine = (who == person) & new[y]
         if mine.any():
