@@ -106,6 +106,8 @@ def added(
             shown = windows.of(two)
             shown = shown[shown.labels == code]
             shown = shown[first_seconds(shown, 60 * minutes)]
+            if not len(shown):  # neither of them did it
+                continue
             try:
                 child = adapt(parent, shown, old=old)
             except AdaptError as error:
