@@ -16,7 +16,7 @@ from ambulo.cli import app
 from ambulo.closed_form import Ridge
 from ambulo.datasets.synthetic import make
 from ambulo.errors import AdaptError
-from ambulo.heads import Shown, decided
+from ambulo.heads import PENALTY, Shown, decided
 from ambulo.signals import rotation_matrices
 from ambulo.windows import Windows
 
@@ -93,14 +93,19 @@ def without(windows: Windows, activity: str) -> Windows:
     return replace(kept, labels=labels, activities=names)
 
 
-def test_an_activity_is_added_and_the_others_stay(windows: Windows, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["features", "small"])
+def test_an_activity_is_added_and_the_others_stay(
+    windows: Windows, tmp_path: Path, model: str
+) -> None:
     old = without(windows.of(["1", "2", "3", "4"]), NEW)
-    parent = train("features", old, progress=False)
+    parent = train(model, old, progress=False)
     code = windows.activities.index(NEW)
     shown = windows.of(["1", "2"])
     shown = shown[shown.labels == code]
     with pytest.raises(AdaptError, match="old"):
         adapt(parent, shown)
+    with pytest.raises(AdaptError, match="at least 2 people"):
+        adapt(parent, shown, old=old.of(["1"]))
     child = adapt(parent, shown, old=old)
     assert child.activities == (*parent.activities, NEW)
     strangers = windows.of(["5", "6"]).labelled()
@@ -189,7 +194,8 @@ def test_an_activity_between_two_others_is_masked_less_than_by_least_squares() -
     both = halves[0] + halves[1]
     middle = labels == 1
     alone, joined = (
-        (decided(features, head.solve(1.0)) == labels)[middle].mean() for head in (both.ridge, both)
+        (decided(features, head) == labels)[middle].mean()
+        for head in (both.ridge.solve(PENALTY), both.solved)
     )
     assert joined > alone + 0.1
 

@@ -3,20 +3,22 @@
 Only the head is learnt anew, on features of the parent's network (Donahue et al. 2014). For a
 person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 2018), so that a
 minute of labels an activity is enough and what the labels do not show stays as it was. For an
-activity it is solved on old and new windows and copies of them, by least squares and the log-loss
-at once, and what it says for the new one is raised: as far as each who shows it needs to be
-recognised by what the others show, and as people kept aside are not harmed. Do no harm: where the
-child does not decide better what it was kept from (of a person each third of the windows in turn,
-of an activity the latest third), or forgets, there is none.
+activity the parent's head is moved by what old and new windows, and copies of them, show beside the
+old ones alone (`ambulo.heads.taught`), and what it says for the new one is raised: as far as each
+who shows it needs to be recognised by what the others show, and as old people, left out of this in
+turn, are not harmed. Do no harm: where the child does not decide better what it was kept from (of a
+person each third of the windows in turn, of an activity the latest third), or forgets, there is
+none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, reduce
 from hashlib import sha256
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ from ambulo.context.learning import still
 from ambulo.context.reference import EDGES
 from ambulo.errors import AdaptError
 from ambulo.heads import (
+    COPIES_OF_NEW,
+    PENALTY,
     Head,
     Shown,
     decided,
@@ -36,6 +40,7 @@ from ambulo.heads import (
     put,
     right,
     shown_by,
+    taught,
     temperature_of,
     variation_like,
 )
@@ -47,34 +52,32 @@ Array = npt.NDArray[Any]
 PULLS = (3.0, 0.3, 0.03)
 """How strongly a person's head is pulled toward the parent's: the strongest that helps is taken.
 By a minute's own windows a weaker one often looks better; the rest then speaks against it."""
-PENALTIES = (10.0, 100.0)
-"""The ridge's penalties where activities are added."""
 LATEST = 2
 """The third of each activity's windows, the latest ones, that a choice is made on."""
 FORGOTTEN = 0.01
 """The share of old windows that a child may decide worse than its parent."""
-COST = FORGOTTEN / 2
-"""What a favour may cost of it: strangers lose two to four times what people kept aside do."""
-FAVOURS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
-"""How much is added to what a solved head, whose targets are ±1, says for an added activity: the
-two or three people who showed it differ less than all who will do it."""
-USUAL = 0.6
+STEP = 0.1
+FAVOURS = tuple(round(STEP * step, 1) for step in range(10, -7, -1))
+"""How much is added to what a head, whose targets are ±1, says for an added activity: the two or
+three people who showed it differ less than all who will do it."""
+USUAL = 0.2
 """The favour that is tried where those who showed it need none."""
 NEEDED = 0.95
 """The share of a person's windows that a favour has to bring out, the head knowing the others'."""
 MOST_OLD = 3000
 """Old windows that are learnt again beside the new ones, at most."""
+PARTS = 4
+"""Groups of old people, who are left out in turn and asked what a child forgets of them."""
 
 
 @dataclass(frozen=True)
 class Proof:
     """Parent and child on windows kept aside, and on old ones where there are any: shares right.
 
-    Where activities are added, old windows are of people kept aside, and the parent there is one
-    that has not seen them either; `favour` is what was added for new activities.
+    Where activities are added, the old people are left out in turn of what the child learns;
+    `favour` is what was added for new activities.
     """
 
-    pull: float
     parent: float
     child: float
     old_parent: float | None = None
@@ -144,69 +147,83 @@ def _personal(
             part = pulled(first, z[~out], y[~out], pull, scale)
             after[out] = decided(z[out], part) == y[out]
         if after.sum() > before.sum() and after[later].sum() > before[later].sum():
-            proof = Proof(pull, float(before.mean()), float(after.mean()))
+            proof = Proof(float(before.mean()), float(after.mean()))
             solved = pulled(first, z, y, pull, scale)
             if old is not None:
                 again = features_of(network, old.values)
                 was, now = (right(again, old.labels, each) for each in (first, solved))
                 proof = replace(proof, old_parent=was, old_child=now)
-            return (solved, scale, proof) if _harmless(proof, FORGOTTEN) else None
+            return (solved, scale, proof) if _harmless(proof) else None
     return None
 
 
 def _adding(
     parent: Recognizer, network: Any, windows: Windows, old: Windows, seed: int
 ) -> tuple[Head, float, Proof] | None:
-    """The same where activities are added; a quarter of the old people show forgetting."""
+    """The same where activities are added; old people, left out in turn, show forgetting."""
+    if len(old.people) < 2:
+        raise AdaptError("windows of at least 2 people who were learnt before are needed (--old)")
     head, later = network.network.head, _thirds(windows) == LATEST
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
-    aside = np.isin(old.subjects, old.people[::4])
-    if not aside.any() or aside.all():
-        raise AdaptError("windows of at least 2 people who were learnt before are needed (--old)")
-    z, again = features_of(network, windows.values), features_of(network, old.values[aside])
-    y, olds = windows.labels, old.labels[aside]
-    known, new = y[later] < len(first[1]), np.arange(len(windows.activities)) >= len(first[1])
-    before = float((decided(z[later], first) == y[later])[known].sum() / later.sum())
-    few = np.isin(np.arange(len(old)), np.random.default_rng(seed).permutation(len(old))[:MOST_OLD])
+    scale = parent.temperature if getattr(network.network, "solver", "") == "ridge" else None
     shown = partial(shown_by, network, variation_like(parent, old), seed=seed)
-    like = shown(old[few & ~aside])  # the parent, had it not seen those aside
-    each = {p: shown(windows[(windows.subjects == p) & ~later]) for p in windows.people}
-    part = sum(each.values(), like)
-    others = {p: sum((each[q] for q in each if q != p), like) for p in each}
-    kept: Proof | None = None
-    for penalty in PENALTIES:
-        old_parent = right(again, olds, like.solve(penalty))
-        most = _needed(others, penalty, (z, y, windows.subjects), new)
-        enough = [favour for favour in FAVOURS if favour >= most] or FAVOURS[:1]
-        even = part.solve(penalty)
-        for favour in FAVOURS[FAVOURS.index(enough[-1]) :]:
-            solved = _favouring(even, favour * new)
-            old_child = right(again, olds, solved)
-            proof = Proof(
-                penalty, before, right(z[later], y[later], solved), old_parent, old_child, favour
-            )
-            if _harmless(proof, COST):
-                break
-        if _harmless(proof, FORGOTTEN) and proof.child > max(before, kept.child if kept else 0.0):
-            kept, both = proof, (np.concatenate([z[later], again]), np.r_[y[later], olds])
-            warmth = temperature_of(both, solved)
-    if kept is None:
+    learn, news = partial(taught, first, scale), partial(shown, copies=COPIES_OF_NEW)
+    few = old[np.sort(np.random.default_rng(seed).permutation(len(old))[:MOST_OLD])]
+    groups = [few.people[k::PARTS] for k in range(min(PARTS, len(few.people)))]
+    olds, mine = [shown(few.of(group)) for group in groups], news(windows)
+    every = _sum(olds)
+
+    asked, labels, before = _left_out(
+        olds, lambda rest: learn(rest, mine), first if scale else None
+    )
+    new = np.arange(asked.shape[1]) >= len(first[1])
+    most = _needed(lambda some: every + news(some), network, windows, new)
+    for favour in (each for each in FAVOURS if each < most + STEP):
+        after = float(((asked + favour * new).argmax(1) == labels).mean())
+        if after >= before - FORGOTTEN:
+            break
+
+    z, y = features_of(network, windows.values[later]), windows.labels[later]
+    late = logits_of(z, _favouring(learn(every, news(windows[~later])), favour * new))
+    proof = Proof(
+        right(z, y, first), float((late.argmax(1) == y).mean()), before, after, favour=favour
+    )
+    if not (_harmless(proof) and proof.child > proof.parent):
         return None
-    full = part + shown(windows[later]) + shown(old[few & aside])
-    return _favouring(full.solve(kept.pull), kept.favour * new), warmth, kept
+    warmth = temperature_of(np.concatenate([asked + favour * new, late]), np.r_[labels, y])
+    return _favouring(learn(every, mine), favour * new), warmth, proof
 
 
-def _needed(
-    others: dict[str, Shown], penalty: float, windows: tuple[Array, ...], new: Array
-) -> float:
-    """The favour with which what is new is recognised in each person by what `others` show."""
-    z, y, who = windows
+def _left_out(
+    olds: Sequence[Shown], learn: Callable[[Shown], Head], parent: Head | None
+) -> tuple[Array, Array, float]:
+    """What heads learnt from the others say of each part of the old, labels, and parent's accuracy.
+
+    Without `parent`, its head is one solved on the others too.
+    """
+    logits, labels, hits = [], [], []
+    for out, part in enumerate(olds):
+        rest, (z, y) = _sum([*olds[:out], *olds[out + 1 :]]), part.rows[0]
+        logits.append(logits_of(z, learn(rest)))
+        labels.append(y)
+        hits.append(decided(z, parent or rest.solved) == y)
+    return np.concatenate(logits), np.concatenate(labels), float(np.concatenate(hits).mean())
+
+
+def _sum(parts: Sequence[Shown]) -> Shown:
+    return reduce(add, parts)
+
+
+def _needed(learn: Callable[[Windows], Shown], network: Any, windows: Windows, new: Array) -> float:
+    """The favour with which least squares recognise what is new in each by what the others show."""
     out = USUAL
-    for person, shown in others.items():
-        mine = (who == person) & new[y]
-        if mine.any():
-            logits = logits_of(z[mine], shown.solve(penalty))
-            lacks = logits[:, ~new].max(1) - logits[np.arange(len(logits)), y[mine]]
+    for person in windows.people:
+        own = windows.subjects == person
+        asked, others = windows[own & new[windows.labels]], windows[~own]
+        if len(asked) and len(others):
+            head = learn(others).ridge.solve(PENALTY)
+            logits = logits_of(features_of(network, asked.values), head)
+            lacks = logits[:, ~new].max(1) - logits[np.arange(len(logits)), asked.labels]
             out = max(out, float(np.quantile(lacks, NEEDED)))
     return out
 
@@ -274,9 +291,9 @@ def _thirds(windows: Windows) -> Array:
     return thirds
 
 
-def _harmless(proof: Proof, limit: float) -> bool:
+def _harmless(proof: Proof) -> bool:
     before, after = proof.old_parent or 0.0, proof.old_child or 0.0
-    return after >= before - limit
+    return after >= before - FORGOTTEN
 
 
 def _child(
