@@ -44,6 +44,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_idle_threads_sleep_soon_unless_the_user_says_otherwise(
+    given: dict[str, str], spins: str
+) -> None:
+    left = {key: item for key, item in os.environ.items() if not key.startswith(("GOMP_", "OMP_"))}
+    code = (
+        "import os, sys, ambulo.cli; sys.argv = ['ambulo', '--version']\n"
+        "try: ambulo.cli.main()\n"
+        "except SystemExit: print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**left, **given}
+    )
+    assert run.stdout.split()[-2:] == [spins, "False"], run.stderr
+
+
 def test_train_export_predict_describe(folder: Path) -> None:
     outs = [v for name in ("t.csv", "t.json", "t.parquet", "t.png") for v in ("--out", name)]
     run = ambulo("predict", "waist.ambulo", "p7.csv", *outs, cwd=folder)

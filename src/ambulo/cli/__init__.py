@@ -23,6 +23,7 @@ from ambulo.cli import (
     tune,
 )
 from ambulo.errors import AmbuloError
+from ambulo.processes import wait_little
 
 app = typer.Typer(
     help="Ambulo: what is the wearer doing, and when?",
@@ -68,6 +69,7 @@ def ambulo(
 
 def main() -> None:
     """Run the command line: 0 done, 2 a mistake that the message explains, 130 interrupted."""
+    wait_little()
     try:
         app()
     except AmbuloError as error:
