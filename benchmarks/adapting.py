@@ -23,6 +23,7 @@ import numpy as np
 
 from ambulo import Recognizer, load_dataset, train
 from ambulo.adaptation import adapt
+from ambulo.context.windows import decide
 from ambulo.errors import AdaptError
 from ambulo.protocols import folds
 from ambulo.windows import Windows
@@ -52,11 +53,15 @@ def touched(windows: Windows, chosen: Any) -> Any:
     return out
 
 
-def right(recognizer: Recognizer, windows: Windows, context: str = "none") -> Any:
+def right(recognizer: Recognizer, windows: Windows, ways: tuple[str, ...] = WAYS) -> dict[str, Any]:
     """Whether each window is decided as labelled; with context, `windows` are whole recordings."""
-    found = recognizer.decide(windows, context=context).argmax(1)
-    names = np.array(recognizer.activities)
-    return names[found] == np.array(windows.activities)[windows.labels]
+    own, context = recognizer.decide(windows, context="none"), recognizer.context
+    names, asked = np.array(recognizer.activities), np.array(windows.activities)[windows.labels]
+    out = {}
+    for way in ways:
+        said = own if way == "none" or context is None else decide(context, windows, own, way)
+        out[way] = names[said.argmax(1)] == asked
+    return out
 
 
 def personal(windows: Windows, parents: Path, minutes: float) -> None:
@@ -74,7 +79,9 @@ def personal(windows: Windows, parents: Path, minutes: float) -> None:
                 child = adapt(parent, mine[first])
             except AdaptError:
                 child, refused = parent, refused + 1
-            rows.append((right(parent, rest).mean(), right(child, rest).mean()))
+            rows.append(
+                tuple(right(each, rest, ("none",))["none"].mean() for each in (parent, child))
+            )
             before, after = 100 * rows[-1][0], 100 * rows[-1][1]
             print(f"  person {person:<6}{before:>7.1f} %{after:>7.1f} % of {len(rest)}", flush=True)
     before, after = np.array(rows).T
@@ -101,7 +108,7 @@ def added(
         parent = train(model, old, progress=False)
         asked = strangers.labels == code
         known = (strangers.labels >= 0) & ~asked
-        before = {way: right(parent, strangers, way)[known].mean() for way in WAYS}
+        before = right(parent, strangers)
         for two in list(zip(training[::2], training[1::2], strict=False))[:pairs]:
             shown = windows.of(two)
             shown = shown[shown.labels == code]
@@ -113,9 +120,10 @@ def added(
             except AdaptError as error:
                 print(f"{activity:<20}{', '.join(two):<12}refused: {error}", flush=True)
                 child = None
+            after = right(child, strangers) if child else before
             for way in WAYS:
-                after = right(child or parent, strangers, way)
-                found = (after[asked].mean(), after[known].mean() - before[way])
+                gain = after[way][known].mean() - before[way][known].mean()
+                found = (after[way][asked].mean(), gain)
                 shares.setdefault((activity, way), []).append(found)
                 _say(activity, ", ".join(two), way, *found)
     print("means over pairs")

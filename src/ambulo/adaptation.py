@@ -30,7 +30,6 @@ from ambulo.context.reference import EDGES
 from ambulo.errors import AdaptError
 from ambulo.heads import (
     COPIES_OF_NEW,
-    PENALTY,
     Head,
     Shown,
     decided,
@@ -177,7 +176,7 @@ def _adding(
         olds, lambda rest: learn(rest, mine), first if scale else None
     )
     new = np.arange(asked.shape[1]) >= len(first[1])
-    most = _needed(lambda some: every + news(some), network, windows, new)
+    most = _needed(lambda some: learn(every, news(some)), network, windows, new)
     for favour in (each for each in FAVOURS if each < most + STEP):
         after = float(((asked + favour * new).argmax(1) == labels).mean())
         if after >= before - FORGOTTEN:
@@ -214,15 +213,14 @@ def _sum(parts: Sequence[Shown]) -> Shown:
     return reduce(add, parts)
 
 
-def _needed(learn: Callable[[Windows], Shown], network: Any, windows: Windows, new: Array) -> float:
-    """The favour with which least squares recognise what is new in each by what the others show."""
+def _needed(learn: Callable[[Windows], Head], network: Any, windows: Windows, new: Array) -> float:
+    """The favour with which what is new is recognised in each person by what the others show."""
     out = USUAL
     for person in windows.people:
         own = windows.subjects == person
         asked, others = windows[own & new[windows.labels]], windows[~own]
         if len(asked) and len(others):
-            head = learn(others).ridge.solve(PENALTY)
-            logits = logits_of(features_of(network, asked.values), head)
+            logits = logits_of(features_of(network, asked.values), learn(others))
             lacks = logits[:, ~new].max(1) - logits[np.arange(len(logits)), asked.labels]
             out = max(out, float(np.quantile(lacks, NEEDED)))
     return out
