@@ -165,21 +165,17 @@ def test_the_command_teaches_or_says_why_not(
     assert Recognizer.load(out).card["people"] == ["anna"]
 
 
-def test_an_activity_that_its_teachers_do_unlike_each_other_is_favoured_more(
-    windows: Windows,
+@pytest.mark.parametrize("model", ["features", "small"])
+def test_an_activity_that_is_an_old_one_by_another_name_is_refused(
+    windows: Windows, model: str
 ) -> None:
     old = without(windows.of(["1", "2", "3", "4"]), NEW)
-    parent = train("features", old, progress=False)
+    parent = train(model, old, progress=False)
     shown = windows.of(["1", "2"])
-    shown = shown[shown.labels == windows.activities.index(NEW)]
-    first = shown.subjects == "1"
-    unlike = turned(shown, 50)
-    values = np.where(first[:, None, None], shown.values, unlike.values)
-    alike, other = (
-        adapt(parent, taught, old=old).card["adapted"]
-        for taught in (shown, replace(shown, values=values))
-    )
-    assert favour(alike) < favour(other)
+    shown = shown[shown.labels == windows.activities.index("standing")]
+    codes = np.full(len(shown), windows.activities.index(NEW), np.int16)
+    with pytest.raises(AdaptError, match="without forgetting"):
+        adapt(parent, replace(shown, labels=codes), old=old)
 
 
 def test_an_activity_between_two_others_is_masked_less_than_by_least_squares() -> None:
@@ -198,7 +194,3 @@ def test_an_activity_between_two_others_is_masked_less_than_by_least_squares() -
         for head in (both.ridge.solve(PENALTY), both.solved)
     )
     assert joined > alone + 0.1
-
-
-def favour(adapted: str) -> float:
-    return float(adapted.rpartition("favoured by ")[2])
