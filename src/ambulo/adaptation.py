@@ -157,14 +157,14 @@ def _adding(
     parent: Recognizer, network: Any, windows: Windows, old: Windows, seed: int
 ) -> tuple[Head, float, Proof] | None:
     """The same where activities are added; old people, left out in turn, show forgetting."""
-    if len(old.people) < 2:
-        raise AdaptError("windows of at least 2 people who were learnt before are needed (--old)")
     head, later = network.network.head, _thirds(windows) == LATEST
     first = (head.weight.detach().numpy(), head.bias.detach().numpy())
     scale = parent.temperature if getattr(network.network, "solver", "") == "ridge" else None
     shown = partial(shown_by, network, variation_like(parent, old), seed=seed)
     learn, news = partial(taught, first, scale), partial(shown, copies=COPIES_OF_NEW)
     few = old[np.sort(np.random.default_rng(seed).permutation(len(old))[:MOST_OLD])]
+    if len(few.people) < 2:
+        raise AdaptError("windows of at least 2 people who were learnt before are needed (--old)")
     groups = [few.people[k::PARTS] for k in range(min(PARTS, len(few.people)))]
     olds, mine = [shown(few.of(group)) for group in groups], news(windows)
     every = _sum(olds)
