@@ -56,7 +56,7 @@ FORGOTTEN = 0.01
 """The share of old windows that a child may decide worse than its parent."""
 LOST = 0.02
 """The same where an activity is added, asked of old people who are left out in turn of what the
-child learns: in the end it learns from all of them, and strangers lost about half as much."""
+child learns. In the end it learns from all of them; strangers lost less on average, not always."""
 FAVOURS = (0.2, 0.1, 0.0, -0.1, -0.2, -0.3, -0.4, -0.5, -0.6)
 """How much is added to what a head, whose targets are ±1, says for an added activity: the two or
 three people who showed it differ less than all who will do it. Lowered as far as others lose."""
@@ -170,7 +170,7 @@ def _adding(
     every = _sum(olds)
 
     asked, labels, before = _left_out(
-        olds, lambda rest: learn(rest, mine), first if scale else None
+        olds, lambda rest: learn(rest, mine), first if scale is not None else None
     )
     new = np.arange(asked.shape[1]) >= len(first[1])
     for favour in FAVOURS:
