@@ -14,11 +14,13 @@ typedef struct {
 #endif
 } ambulo_work;
 
+#if AMBULO_LAYERS || AMBULO_HANDMADE
 static float ambulo_mean(const float *x, int n) {
     float sum = 0;
     for (int t = 0; t < n; t++) sum += x[t];
     return sum / n;
 }
+#endif
 
 /* Each sensor's part along gravity, its part across, and its length: ambulo.models.frame. */
 static void ambulo_see(const float *window, ambulo_work *w) {
