@@ -15,6 +15,8 @@ from ambulo.errors import EvaluationError
 from ambulo.importance import attention_over_time, channel_importance
 from ambulo.models.convolutional import CNNLSTMAttention, attend, attention_weights
 from ambulo.models.scaling import Scaled
+from ambulo.options import Options
+from ambulo.training import fit
 from ambulo.windows import Windows
 
 
@@ -83,6 +85,15 @@ def test_attention_is_that_of_forward() -> None:
     torch.testing.assert_close(received[:, 0], weights.mean(1))
     torch.testing.assert_close(weights @ sequence, seen[0])
     torch.testing.assert_close(attend(network.second(seen[0])[0]), seen[1])
+
+
+def test_attention_is_shown_of_signals_along_gravity_too(short: Windows) -> None:
+    sizes = {"filters": 8, "hidden": 8}
+    options = Options(frame="both", epochs=1, sizes=sizes)
+    network = fit("cnn-lstm-attention", short, options).network
+    received = attention_over_time(network, short.values[:3])
+    assert received is not None
+    np.testing.assert_allclose(received.sum(-1, dtype=float), 1, atol=0.02)
 
 
 def test_a_model_without_attention_has_none(synthetic: Windows) -> None:

@@ -114,8 +114,8 @@ def attention_over_time(network: Recognizer | nn.Module, values: Array) -> Array
     inner = getattr(whole, "network", whole)
     if not hasattr(inner, "attention"):
         return None
-    scaling = getattr(whole, "scaling", lambda x: x)
-    return _runner(whole, lambda x: inner.attention(scaling(x)))(values).astype(np.float16)
+    scaled = getattr(whole, "scaled", lambda x: x)
+    return _runner(whole, lambda x: inner.attention(scaled(x)))(values).astype(np.float16)
 
 
 def _runner(
