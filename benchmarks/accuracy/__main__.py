@@ -102,7 +102,8 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
     """Probabilities by context, parameters, seconds of training and of prediction."""
     start = time.perf_counter()
     options = options_of(model, train)
-    fitted = fit(NETWORKS.get(model, model), train.labelled(), options, seed=seed, context=False)
+    name = model.partition("+")[0]
+    fitted = fit(NETWORKS.get(name, name), train.labelled(), options, seed=seed, context=False)
     seconds, start = time.perf_counter() - start, time.perf_counter()
     own = _own(fitted, test)
     spent = time.perf_counter() - start
@@ -120,9 +121,14 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
 
 
 def options_of(model: str, windows: Windows) -> Options:
-    """How a network is trained here: as suits the data, but a peer for `PEERS` epochs at least."""
-    options = make_options({}, windows, model)
-    return replace(options, epochs=max(PEERS, options.epochs)) if model in NETWORKS else options
+    """How a network is trained here: as suits the data, but a peer for `PEERS` epochs at least.
+
+    Behind its name it may be asked for otherwise, as in "best+tta=15".
+    """
+    name, *asked = model.split("+")
+    given = {key: json.loads(item) for key, _, item in (part.partition("=") for part in asked)}
+    options = make_options(given, windows, name)
+    return replace(options, epochs=max(PEERS, options.epochs)) if name in NETWORKS else options
 
 
 def _own(fitted: Any, windows: Windows) -> Any:
@@ -135,7 +141,7 @@ def kept(
     cache: Path, name: str, model: str, windows: Windows, fold: Fold, seed: int
 ) -> dict[str, Any]:
     """A result from the cache, or made now and kept there."""
-    networks = model in MODELS or model in NETWORKS
+    networks = model.partition("+")[0] in {*MODELS, *NETWORKS}
     options = asdict(options_of(model, windows)) if networks else {}
     text = json.dumps([name, model, windows.describe(), asdict(fold), seed, options], default=str)
     path = cache / f"{name}-{model}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
@@ -222,7 +228,7 @@ def main() -> None:
     asked.add_argument("--cache", type=Path, default=Path(".bench/accuracy"))
     given = asked.parse_args()
     known = [*MODELS, *NETWORKS, *OTHERS]
-    unknown = [model for model in given.models.split(",") if model not in known]
+    unknown = [m for m in given.models.split(",") if m.partition("+")[0] not in known]
     if unknown:
         asked.error(f"no model {', '.join(unknown)}: choose from {', '.join(known)}")
     print(

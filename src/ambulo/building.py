@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,9 +15,14 @@ from ambulo.models import model_class
 from ambulo.models.frame import Frame
 from ambulo.models.initial import as_keras
 from ambulo.models.scaling import Scaled
+from ambulo.models.views import Views
 from ambulo.options import Options
-from ambulo.recording import housings
+from ambulo.recording import housings, triads
+from ambulo.signals import rotation_matrices
 from ambulo.windows import Windows
+
+SIDES = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
+"""The corners of a tetrahedron: axes that sensors are turned about, which cancel each other."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -58,6 +65,19 @@ def build(
         ) from error
     if options.initial == "keras":
         as_keras(inner)
-    network = Scaled(inner, channels, frame).to(device)
+    sides = views(windows.channels, options.tta) if options.tta else None
+    network = Scaled(inner, channels, frame, sides).to(device)
     fit_scaling(network, x, options.scaling)
     return network
+
+
+def views(channels: Sequence[str], degrees: float) -> Views:
+    """All three-axis sensors among the channels turned by so many degrees, to each of `SIDES`."""
+    axes = triads(channels)
+    if not axes:
+        raise TrainingError("tta turns three-axis sensors, of which these windows have none")
+    turns = torch.eye(len(channels)).repeat(len(SIDES), 1, 1)
+    for turn, matrix in zip(turns, rotation_matrices(np.deg2rad(degrees) * SIDES), strict=True):
+        for triad in axes:
+            turn[np.ix_(triad, triad)] = torch.as_tensor(matrix).float()
+    return Views(turns)

@@ -128,8 +128,8 @@ def solve_head(
     if not len(validation[0]):
         strength = solver.strengths[1]
         _put(head, solver.solve(strength))
-        return strength, (head(_features(network, x)), training[1])
-    features, labels = _features(network, validation[0]), validation[1]
+        return strength, (network(x), training[1])
+    features, labels = network.features(validation[0]), validation[1]
     losses = []
     for strength in solver.strengths:
         _put(head, solver.solve(strength))
@@ -164,12 +164,8 @@ def _add(
     for x, y in zip(*(torch.split(part, _BLOCK) for part in data), strict=True):
         turned = variation(x, generator) if variation else x
         each = torch.ones(len(y)) if weights is None else weights[y]
-        solver.add(_features(network, turned), y, each)
-
-
-def _features(network: Scaled, x: Tensor) -> Tensor:
-    out: Tensor = network.network.features(network.scaled(x))  # type: ignore[operator]
-    return out
+        model: Any = network.network
+        solver.add(model.features(network.scaled(turned)), y, each)
 
 
 def _put(head: nn.Linear, solved: tuple[Array, Array]) -> None:

@@ -96,7 +96,7 @@ def features_of(network: Any, values: Array) -> Array:
 
     with torch.no_grad():
         parts = torch.split(torch.as_tensor(np.ascontiguousarray(values)), 512)
-        out = [network.network.features(network.scaled(part)) for part in parts]
+        out = [network.features(part) for part in parts]
         return np.asarray(torch.cat(out))
 
 

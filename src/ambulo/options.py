@@ -26,11 +26,14 @@ class Options:
     rotation vector with this many degrees of deviation per axis, `around` by a random angle about
     the wearer's vertical, `stretch` its time by a random factor, and `mirror` names axes, as in "x"
     or "xy", each reversed in half of the windows (see `ambulo.augmentation`); `copies` is how many
-    such copies of each window a solved head learns from beside the window itself; `precision` is
-    "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing` is the share of
-    a label that goes to the other activities; `average` is the decay per step of a running mean of
-    the weights, which is then what is validated and kept (0: the weights themselves). `initial` are
-    the first weights: "torch" or "keras" (see `ambulo.models.initial`).
+    such copies of each window a solved head learns from beside the window itself; `tta`, where not
+    0, is by how many degrees sensors are turned to four sides when a window is decided, on the mean
+    of what is said of them, in three to four times the time (test-time augmentation: see
+    `ambulo.models.views`); `precision` is "auto", "float32" or "bfloat16"; `clip` bounds the
+    gradient's norm; `smoothing` is the share of a label that goes to the other activities;
+    `average` is the decay per step of a running mean of the weights, which is then what is
+    validated and kept (0: the weights themselves). `initial` are the first weights: "torch" or
+    "keras" (see `ambulo.models.initial`).
     """
 
     epochs: int = 20
@@ -52,6 +55,7 @@ class Options:
     stretch: float = 0.0
     mirror: str = ""
     copies: int = 4
+    tta: float = 0.0
     device: str = "auto"
     precision: str = "auto"
     sizes: dict[str, Any] = field(default_factory=dict)
@@ -82,6 +86,8 @@ class Options:
                 )
         if sorted(self.mirror) != sorted(set(self.mirror) & set("xyz")):
             raise TrainingError(f"mirror must name axes, as in x or xy, got {self.mirror!r}")
+        if not 0 <= self.tta < 90:
+            raise TrainingError(f"tta must be from 0 to below 90 degrees, got {self.tta!r}")
         if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
             raise TrainingError(
                 "epochs must be at least 1, batch 2, and validation from 0 to below 1"

@@ -106,6 +106,7 @@ class Recognizer:
         from ambulo.models import MODELS, model_class
         from ambulo.models.frame import Frame
         from ambulo.models.scaling import Scaled
+        from ambulo.models.views import Views
 
         name, names = self.network.get("model"), self.windowing.channels or ()
         if name not in MODELS:
@@ -115,10 +116,12 @@ class Recognizer:
             frame = Frame(channels, housings(names), self.network["frame"])
             channels = frame.channels
         sizes = (channels, self.network["length"], len(self.activities))
-        network = Scaled(model_class(name)(*sizes, **self.network["sizes"]), channels, frame)
-        own = {k: v for k, v in self.tensors.items() if not k.startswith(_NOVELTY)}
+        model = model_class(name)(*sizes, **self.network["sizes"])
+        own = {k: torch.as_tensor(v) for k, v in self.tensors.items() if _NOVELTY not in k}
+        views = Views(own["views.turns"]) if "views.turns" in own else None
+        network = Scaled(model, channels, frame, views)
         try:
-            network.load_state_dict({k: torch.as_tensor(v) for k, v in own.items()})
+            network.load_state_dict(own)
         except RuntimeError as error:
             says = "are not this Ambulo's: the file still predicts, but to learn on from it, or to"
             raise RecognizerError(f"weights of '{name}' {says} look inside, train anew") from error

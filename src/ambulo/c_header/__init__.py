@@ -115,9 +115,12 @@ def _c(number: Any) -> str:
 def _seen(recognizer: Recognizer) -> dict[str, Any]:
     names, frame = recognizer.windowing.channels or (), recognizer.network.get("frame", "sensor")
     sensors = [] if frame == "sensor" else housings(names)
+    turns = recognizer.tensors.get("views.turns", np.zeros(0, np.float32))
     return {
         "length": int(recognizer.network["length"]),
         "raw": len(names),
+        "views": len(turns),
+        **({"turns": turns} if len(turns) else {}),
         "kept": len(names) if KEPT[frame] else 0,
         "sensors": len(sensors),
         "axes": np.array([axes + gravity for axes, gravity in sensors] or [[0] * 6]),

@@ -9,6 +9,9 @@ typedef struct {
     float x[AMBULO_SIGNALS][AMBULO_LENGTH]; /* what the network sees, a channel after the other */
     float sum[AMBULO_LENGTH], sorted[AMBULO_LENGTH], power[AMBULO_LENGTH / 2 + 1];
     float features[AMBULO_FEATURES];
+#if AMBULO_VIEWS
+    float view[AMBULO_LENGTH * AMBULO_RAW];
+#endif
 #if AMBULO_LAYERS
     float maps[2][AMBULO_WIDEST][AMBULO_LENGTH];
 #endif
@@ -232,8 +235,23 @@ static void ambulo_statistics(ambulo_work *w) {
 }
 #endif
 
-/* Calibrated probabilities of a window of AMBULO_LENGTH samples of AMBULO_RAW channels each. */
-static void ambulo_decide(const float *window, ambulo_work *w, float *probabilities) {
+#if AMBULO_VIEWS
+/* A window as if its sensors were turned to one of several sides: ambulo.models.views. */
+static const float *ambulo_view(const float *window, int view, ambulo_work *w) {
+    const float *turn = ambulo_turns + view * AMBULO_RAW * AMBULO_RAW;
+    for (int t = 0; t < AMBULO_LENGTH; t++)
+        for (int c = 0; c < AMBULO_RAW; c++) {
+            float *to = w->view + t * AMBULO_RAW + c;
+            *to = 0;
+            for (int k = 0; k < AMBULO_RAW; k++)
+                *to += window[t * AMBULO_RAW + k] * turn[k * AMBULO_RAW + c];
+        }
+    return w->view;
+}
+#endif
+
+/* What the network says of a window is added to `logits`. */
+static void ambulo_say(const float *window, ambulo_work *w, float *logits) {
     ambulo_see(window, w);
 #if AMBULO_LAYERS
     ambulo_convolutions(w);
@@ -244,12 +262,27 @@ static void ambulo_decide(const float *window, ambulo_work *w, float *probabilit
 #if AMBULO_HANDMADE
     ambulo_statistics(w);
 #endif
-    float most = -INFINITY, sum = 0;
     for (int a = 0; a < AMBULO_CLASSES; a++) {
         const float *weight = ambulo_weights + a * AMBULO_FEATURES;
         float logit = ambulo_bias[a];
         for (int k = 0; k < AMBULO_FEATURES; k++) logit += weight[k] * w->features[k];
-        probabilities[a] = logit / AMBULO_TEMPERATURE;
+        logits[a] += logit;
+    }
+}
+
+/* Calibrated probabilities of a window of AMBULO_LENGTH samples of AMBULO_RAW channels each. */
+static void ambulo_decide(const float *window, ambulo_work *w, float *probabilities) {
+    float most = -INFINITY, sum = 0, each = 1 / AMBULO_TEMPERATURE;
+    for (int a = 0; a < AMBULO_CLASSES; a++) probabilities[a] = 0;
+#if AMBULO_VIEWS
+    for (int view = 0; view < AMBULO_VIEWS; view++)
+        ambulo_say(ambulo_view(window, view, w), w, probabilities);
+    each /= AMBULO_VIEWS;
+#else
+    ambulo_say(window, w, probabilities);
+#endif
+    for (int a = 0; a < AMBULO_CLASSES; a++) {
+        probabilities[a] *= each;
         most = fmaxf(most, probabilities[a]);
     }
     for (int a = 0; a < AMBULO_CLASSES; a++) sum += probabilities[a] = expf(probabilities[a] - most);

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ambulo.models.views import Views
 
 
 class Scaling(nn.Module):
@@ -63,10 +66,20 @@ class Scaling(nn.Module):
 
 
 class Scaled(nn.Module):
-    """A network behind its frame, if it has one, and its scaling: raw units in, logits out."""
+    """A network behind its frame, if it has one, and its scaling: raw units in, logits out.
 
-    def __init__(self, network: nn.Module, channels: int, frame: nn.Module | None = None) -> None:
+    With `views` the logits are the mean of those of each view of a window, but in training.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        channels: int,
+        frame: nn.Module | None = None,
+        views: Views | None = None,
+    ) -> None:
         super().__init__()
+        self.views = views
         self.frame = frame or nn.Identity()
         self.scaling = Scaling(channels)
         self.network = network
@@ -78,5 +91,14 @@ class Scaled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` in raw units to logits `(batch, classes)`."""
-        out: Tensor = self.network(self.scaled(x))
-        return out
+        return self._seen(self.network, x)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the network's linear head gets for `(batch, length, channels)` in raw units."""
+        model: Any = self.network
+        return self._seen(model.features, x)
+
+    def _seen(self, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if self.views is None or self.training:
+            return part(self.scaled(x))
+        return self.views.mean(part(self.scaled(self.views(x))))
