@@ -13,7 +13,7 @@ import torch
 
 from ambulo import Recognizer, adapt, export, train
 from ambulo.building import SIDES, views
-from ambulo.errors import TrainingError
+from ambulo.errors import OutputError, TrainingError
 from ambulo.signals import rotation_matrices
 from ambulo.windows import Windows
 
@@ -89,6 +89,18 @@ def test_plain_c_decides_so_too(
 ) -> None:
     done = export(pair[1], tmp_path / "net.h", format="c", windows=short.values)
     assert done.difference < 1e-3
+
+
+@pytest.mark.parametrize("format", ["phone", "float16", "int8"])
+def test_other_formats_keep_the_sides_or_say_why_not(
+    format: str, pair: tuple[Recognizer, Recognizer], short: Windows, tmp_path: Path
+) -> None:
+    try:
+        done = export(pair[1], tmp_path / "x", format=format, windows=short.values)
+    except OutputError as error:
+        assert "not written" in str(error) and format == "int8"
+        return
+    assert done.difference <= 1e-3
 
 
 def test_without_three_axes_there_is_nothing_to_turn(short: Windows) -> None:

@@ -151,9 +151,11 @@ def _int8(graph: bytes) -> bytes:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    nodes = onnx.load_from_string(graph).graph.node
+    model = onnx.load_from_string(graph)
+    nodes = model.graph.node
     cast = {name for node in nodes if node.op_type == "Cast" for name in node.output}
-    small = [node.name for node in nodes if node.op_type == "Conv" and cast & set(node.input)]
+    halves = [node.name for node in nodes if node.op_type == "Conv" and cast & set(node.input)]
+    views = [node.name for node in _at_the_signal(model)]
     logging.getLogger().addFilter(_quiet)
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "a.onnx", Path(folder) / "b.onnx"
@@ -163,7 +165,7 @@ def _int8(graph: bytes) -> bytes:
             after,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            nodes_to_exclude=small,  # their weights are stored in halves already
+            nodes_to_exclude=halves + views,
         )
         logging.getLogger().removeFilter(_quiet)
         return after.read_bytes()
@@ -174,15 +176,21 @@ def _quiet(record: logging.LogRecord) -> bool:
     return "pre-processing" not in record.getMessage()
 
 
+def _at_the_signal(model: Any) -> list[Any]:
+    """Steps that take the signal itself, as `Views` does: what turns it is exact, or all is off."""
+    return [node for node in model.graph.node if "signal" in node.input]
+
+
 def _stored(graph: bytes, kind: np.dtype[Any]) -> bytes:
     import onnx
     from onnx import numpy_helper
 
     model = onnx.load_from_string(graph)
+    turns = {name for node in _at_the_signal(model) for name in node.input}
     casts: list[Any] = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= 64:
+        if values.dtype == np.float32 and values.size >= 64 and tensor.name not in turns:
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(values.astype(kind), name + "_half"))
             to = onnx.TensorProto.FLOAT
