@@ -87,6 +87,13 @@ def test_evaluate_prints_one_object(folder: Path) -> None:
     assert (folder / "report" / "confusion.png").exists()
 
 
+def test_few_people_are_compared_by_leaving_each_out(folder: Path) -> None:
+    asked = ["--over", "tta", "--values", "0,15", "--model", "rocket"]
+    sized = ["--set", "sizes.features=84", "--seconds", "1.28", "--overlap", "0"]
+    run = ambulo("compare", "synthetic", *asked, *sized, cwd=folder)
+    assert "protocol loso, 8 test people" in run.stdout
+
+
 def test_datasets_lists_and_shows(folder: Path) -> None:
     listed = ambulo("datasets", cwd=folder, AMBULO_DATA="").stdout
     for name in ("uci-har", "hapt", "wisdm", "wisdm-2019", "mhealth", "synthetic"):

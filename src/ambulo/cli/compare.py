@@ -76,7 +76,13 @@ def compare(
         str, typer.Option(help="Its values, with commas.")
     ] = "none,weights,sampling,focal,logits",
     model: Model = "cnn-lstm",
-    protocol: Protocol = "groups:10",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="official, loso, groups:K or people:1,2.",
+            show_default="groups:10, or loso where there are fewer people",
+        ),
+    ] = "",
     seeds: Seeds = 1,
     workers: Workers = 0,
     out: Out = None,
@@ -95,12 +101,13 @@ def compare(
     """
     from ambulo.comparison import compare as run
 
+    windows = cut(dataset, data, activities, device, channels, seconds, overlap)
     done = run(
         model,
-        cut(dataset, data, activities, device, channels, seconds, overlap),
+        windows,
         over,
         [options([f"{over}={value}"])[over] for value in values.split(",") if value],
-        protocol=protocol,
+        protocol=protocol or ("groups:10" if len(windows.people) > 10 else "loso"),
         seeds=seeds,
         workers=workers or os.cpu_count() or 1,
         **options(set_),
