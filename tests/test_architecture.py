@@ -25,7 +25,7 @@ LEVELS: list[set[str]] = [
         "models",
         "gait",
     },
-    {"recording", "days", "wearing"},
+    {"recording", "days", "wearing", "runtime"},
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},

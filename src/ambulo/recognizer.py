@@ -6,7 +6,6 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +18,8 @@ from ambulo.context import Context
 from ambulo.context.unknown import Unknown
 from ambulo.context.windows import decide, mean_acceleration
 from ambulo.errors import RecognizerError
-from ambulo.processes import threads
 from ambulo.recording import Recording, housings
+from ambulo.runtime import Runtime
 from ambulo.timeline import Timeline, from_windows, write_whole
 from ambulo.windows import Windowing, Windows
 
@@ -142,7 +141,7 @@ class Recognizer:
         return novelty
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields without the sessions opened on them, for other processes."""
+        """The fields without what is opened on them, for other processes."""
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     def save(self, path: str | Path) -> Path:
@@ -223,61 +222,26 @@ class Recognizer:
         )
 
     @cached_property
-    def _session(self) -> Any:
-        return self._open(threads())
-
-    @cached_property
-    def _session_of_one(self) -> Any:
-        """For one window or block: threads that wait for each other would only delay it."""
-        return self._open(1)
+    def _runtime(self) -> Runtime:
+        return Runtime(self.graph, int(self.network.get("batch", _BATCH)))
 
     def on_one_thread(self) -> Recognizer:
         """The same recognizer, whose network leaves the other cores to others."""
-        other, session = replace(self), self._session_of_one
-        other.__dict__.update(_session=session, _session_of_one=session, _map=map)
+        other = replace(self)
+        other.__dict__["_runtime"] = self._runtime.on_one_thread()
         return other
 
-    def _open(self, threads: int) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level, options.intra_op_num_threads = 3, threads
-        try:
-            return onnxruntime.InferenceSession(
-                self.graph, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
-            raise RecognizerError(
-                f"the network inside cannot be run ({error}): train it again"
-            ) from error
-
     def _run(self, values: Array, names: tuple[str, ...]) -> list[Array]:
-        """The named outputs for windows `(n, length, channels)`, in blocks that suit the model."""
+        """The named outputs for windows `(n, length, channels)`."""
         values = np.asarray(values, np.float32)
         if not len(values):
             empty = {"logits": np.zeros((0, len(self.activities)), np.float32)}
             return [empty.get(name, np.zeros(0, np.float32)) for name in names]
-        size = max(int(self.network.get("batch", _BATCH)), 1)
-        blocks = [values[at : at + size] for at in range(0, len(values), size)]
-        if len(blocks) > 1:
-            out = list(self._map(lambda block: self._run_alone(block, names), blocks))
-        else:
-            session = self._session_of_one if len(values) == 1 else self._session
-            out = [session.run(list(names), {"signal": blocks[0]})]
-        return [np.concatenate(parts) for parts in zip(*out, strict=True)]
+        return self._runtime(values, names)
 
     def logits(self, values: Array) -> Array:
         """The network's output for windows `(n, length, channels)`: `(n, classes)` float32."""
         return self._run(values, ("logits",))[0]
-
-    def _run_alone(self, block: Array, names: tuple[str, ...]) -> list[Array]:
-        out: list[Array] = self._session_of_one.run(list(names), {"signal": block})
-        return out
-
-    @cached_property
-    def _map(self) -> Any:
-        """One block a core: twice as quick as all cores on one block after the other."""
-        return ThreadPoolExecutor(threads()).map
 
     def probabilities(self, values: Array) -> Array:
         """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""
