@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ambulo.cli.arguments import options as parsed
 from ambulo.context.learning import learn
 from ambulo.context.windows import decide, in_other_order
 from ambulo.datasets import load_dataset
@@ -102,7 +103,7 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
     """Probabilities by context, parameters, seconds of training and of prediction."""
     start = time.perf_counter()
     options = options_of(model, train)
-    name = model.partition("+")[0]
+    name = _name(model)
     fitted = fit(NETWORKS.get(name, name), train.labelled(), options, seed=seed, context=False)
     seconds, start = time.perf_counter() - start, time.perf_counter()
     own = _own(fitted, test)
@@ -125,10 +126,13 @@ def options_of(model: str, windows: Windows) -> Options:
 
     Behind its name it may be asked for otherwise, as in "best+tta=15".
     """
-    name, *asked = model.split("+")
-    given = {key: json.loads(item) for key, _, item in (part.partition("=") for part in asked)}
-    options = make_options(given, windows, name)
+    name = _name(model)
+    options = make_options(parsed(model.split("+")[1:]), windows, name)
     return replace(options, epochs=max(PEERS, options.epochs)) if name in NETWORKS else options
+
+
+def _name(model: str) -> str:
+    return model.partition("+")[0]
 
 
 def _own(fitted: Any, windows: Windows) -> Any:
@@ -141,7 +145,7 @@ def kept(
     cache: Path, name: str, model: str, windows: Windows, fold: Fold, seed: int
 ) -> dict[str, Any]:
     """A result from the cache, or made now and kept there."""
-    networks = model.partition("+")[0] in {*MODELS, *NETWORKS}
+    networks = _name(model) in {*MODELS, *NETWORKS}
     options = asdict(options_of(model, windows)) if networks else {}
     text = json.dumps([name, model, windows.describe(), asdict(fold), seed, options], default=str)
     path = cache / f"{name}-{model}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
@@ -228,7 +232,7 @@ def main() -> None:
     asked.add_argument("--cache", type=Path, default=Path(".bench/accuracy"))
     given = asked.parse_args()
     known = [*MODELS, *NETWORKS, *OTHERS]
-    unknown = [m for m in given.models.split(",") if m.partition("+")[0] not in known]
+    unknown = [m for m in given.models.split(",") if _name(m) not in known]
     if unknown:
         asked.error(f"no model {', '.join(unknown)}: choose from {', '.join(known)}")
     print(

@@ -128,8 +128,10 @@ def solve_head(
     if not len(validation[0]):
         strength = solver.strengths[1]
         _put(head, solver.solve(strength))
-        return strength, (network(x), training[1])
-    features, labels = network.features(validation[0]), validation[1]
+        said = [network(part) for part in torch.split(x, _BLOCK)]
+        return strength, (torch.cat(said), training[1])
+    seen = [network.features(part) for part in torch.split(validation[0], _BLOCK)]
+    features, labels = torch.cat(seen), validation[1]
     losses = []
     for strength in solver.strengths:
         _put(head, solver.solve(strength))
@@ -161,10 +163,10 @@ def _add(
     weights: Tensor | None,
     generator: torch.Generator,
 ) -> None:
+    model: Any = network.network
     for x, y in zip(*(torch.split(part, _BLOCK) for part in data), strict=True):
         turned = variation(x, generator) if variation else x
         each = torch.ones(len(y)) if weights is None else weights[y]
-        model: Any = network.network
         solver.add(model.features(network.scaled(turned)), y, each)
 
 

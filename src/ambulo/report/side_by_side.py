@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def comparison(found: Comparison) -> Figure:
     """Accuracy of each evaluation with its interval over people, and every person as a dot."""
-    picture = figure(WIDTH, 1.1 + 0.5 * len(found.evaluations))
+    picture = figure(WIDTH, 1.3 + 0.5 * len(found.evaluations))
     axes = picture.subplots()
     for row, evaluation in enumerate(found.evaluations.values()):
         each = [100 * person["accuracy"] for person in evaluation.per_person().values()]
@@ -38,7 +38,8 @@ def comparison(found: Comparison) -> Figure:
         )
     axes.set_yticks(range(len(found.evaluations)), [label(name) for name in found.evaluations])
     axes.set_ylim(len(found.evaluations) - 0.4, -0.6)
-    axes.set_xlabel("accuracy, %: mean, 95 % interval over people, and each person")
+    axes.set_xlabel("accuracy, %: mean, 95 % interval\nover people, and each person")
+    axes.set_ylabel(label(found.over))
     axes.spines[["top", "right"]].set_visible(False)
     return picture
 
