@@ -279,6 +279,16 @@ def test_sizes_that_do_not_fit_a_model_are_refused(synthetic: Windows) -> None:
         train("best", synthetic, sizes={"hidden": 8})
 
 
+def test_a_network_of_ones_own_must_give_logits(synthetic: Windows) -> None:
+    class Swapped(Tiny):
+        def __init__(self, channels: int, classes: int, length: int) -> None:
+            super().__init__(channels, length, classes)
+
+    says = r"'Swapped' gives \(2, 128\).*built as Swapped\(channels, length, classes\)"
+    with pytest.raises(TrainingError, match=says):
+        train(Swapped, synthetic)
+
+
 def test_one_person_cannot_validate(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="give more people, or validation=0"):
         train(Tiny, synthetic.of(["1"]))

@@ -68,7 +68,22 @@ def build(
     sides = views(windows.channels, options.tta) if options.tta else None
     network = Scaled(inner, channels, frame, sides).to(device)
     fit_scaling(network, x, options.scaling)
+    if not isinstance(model, str):
+        _check_logits(network, windows, device)
     return network
+
+
+def _check_logits(network: Scaled, windows: Windows, device: torch.device) -> None:
+    """Raise TrainingError where a network of the caller's own gives anything but logits."""
+    name, classes = type(network.network).__name__, len(windows.activities)
+    with torch.no_grad():
+        out = network.eval()(torch.zeros(2, *windows.values.shape[1:], device=device))
+    network.train()
+    if tuple(out.shape) != (2, classes):
+        raise TrainingError(
+            f"model '{name}' gives {tuple(out.shape)} for two windows where logits of {classes} "
+            f"activities are (2, {classes}): it is built as {name}(channels, length, classes)"
+        )
 
 
 def views(channels: Sequence[str], degrees: float) -> Views:

@@ -156,18 +156,20 @@ def _int8(graph: bytes) -> bytes:
     cast = {name for node in nodes if node.op_type == "Cast" for name in node.output}
     halves = [node.name for node in nodes if node.op_type == "Conv" and cast & set(node.input)]
     views = [node.name for node in _at_the_signal(model)]
-    logging.getLogger().addFilter(_quiet)
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "a.onnx", Path(folder) / "b.onnx"
         before.write_bytes(graph)
-        quantize_dynamic(
-            before,
-            after,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            nodes_to_exclude=halves + views,
-        )
-        logging.getLogger().removeFilter(_quiet)
+        logging.getLogger().addFilter(_quiet)
+        try:
+            quantize_dynamic(
+                before,
+                after,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                nodes_to_exclude=halves + views,
+            )
+        finally:
+            logging.getLogger().removeFilter(_quiet)
         return after.read_bytes()
 
 
