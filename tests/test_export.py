@@ -73,6 +73,27 @@ def test_plain_c_decides_alike(model: str, synthetic: Windows, tmp_path: Path) -
     assert model != "small" or done.bytes < 300_000
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_names_stay_names_in_c(synthetic: Windows, tmp_path: Path) -> None:
+    """A recognizer may be anybody's: what it calls an activity must not become a program."""
+    code = 'a"}; __attribute__((constructor)) static void f(void){remove("%s");} char *q[]={"b'
+    (tmp_path / "kept").touch()
+    names = (code % (tmp_path / "kept"), 'fast "walk"', "Gehen\\\n", "步行??/", "a", "b")
+    made = train("rocket", synthetic, sizes={"features": 84}, progress=False)
+    windowing = replace(made.windowing, channels=("*/ #error", *made.windowing.channels[1:]))
+    odd = replace(made, activities=names[: len(made.activities)], windowing=windowing)
+    export(odd, tmp_path / "net.h", format="c", windows=synthetic.values[:40])
+    assert (tmp_path / "kept").exists() and "*/ #error" not in (tmp_path / "net.h").read_text()
+    program = tmp_path / "main.c"
+    program.write_text(
+        '#include <stdio.h>\n#include "net.h"\n'
+        "int main(void) { for (int k = 0; k < AMBULO_CLASSES; k++) puts(ambulo_activities[k]); }"
+    )
+    subprocess.run(["cc", "-std=c99", program, "-o", tmp_path / "main", "-lm"], check=True)
+    said = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout.decode()
+    assert said == "".join(f"{name}\n" for name in odd.activities)
+
+
 def test_what_c_cannot_be_made_of_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="train one of features, rocket, best, small"):
         export(recognizer, tmp_path / "net.h", format="c")

@@ -7,6 +7,7 @@ others say of it (resampling, context) is left to the program around.
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 import tempfile
@@ -44,8 +45,9 @@ def c_header(recognizer: Recognizer) -> str:
     numbers |= {"classes": len(weights), "features": weights.shape[1]}
     numbers |= {"temperature": float(recognizer.temperature)}
     w = recognizer.windowing
-    says = f"/* {model}: {w.seconds:g} s of {', '.join(w.channels or ())} at {w.rate:g} Hz */"
-    names = ", ".join(f'"{name}"' for name in recognizer.activities)
+    channels = re.sub(r"[^\w., ]", "_", ", ".join(w.channels or ()))
+    says = f"/* {model}: {w.seconds:g} s of {channels} at {w.rate:g} Hz */"
+    names = ", ".join(map(_text, recognizer.activities))
     known = f"static const char *const ambulo_activities[] = {{{names}}};"
     steps = files("ambulo.c_header").joinpath("network.h").read_text(encoding="utf-8")
     lines = [_defined(name, value) for name, value in numbers.items()]
@@ -102,6 +104,16 @@ def _defined(name: str, value: Any) -> str:
     shape = "".join(f"[{n}]" for n in array.shape[1:]) if array.ndim > 1 and kind != "float" else ""
     rows = (f"{{{', '.join(map(str, row))}}}" for row in array) if shape else map(_c, array.ravel())
     return f"static const {kind} ambulo_{name}[]{shape} = {{{', '.join(rows)}}};"
+
+
+def _text(text: str) -> str:
+    """A string as C writes it, whatever is in it: a recognizer's file may be anybody's."""
+    plain = (c if re.match(r"[\w ,.:+-]", c, re.ASCII) else _octal(c) for c in text)
+    return f'"{"".join(plain)}"'
+
+
+def _octal(character: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in character.encode())
 
 
 def _c(number: Any) -> str:
