@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -54,6 +55,41 @@ def test_zoned_times_keep_the_moment(tmp_path: Path) -> None:
     lines = [f"2026-03-01T09:00:{i / 50:09.6f}+02:00,1,2,3" for i in range(100)]
     got = read(csv(tmp_path / "iso.csv", HEADER, lines))
     assert got.start == datetime(2026, 3, 1, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("apart", [0, 37])
+def test_the_hour_that_comes_twice_is_two_hours(tmp_path: Path, apart: int) -> None:
+    """Local times without a zone, from 1:30 to 3:30 of the night when clocks go back at 3."""
+    first = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+    late = 20000
+    moments = [first + timedelta(milliseconds=200 * k + apart * (k > late)) for k in range(36000)]
+    local = [m.astimezone(ZoneInfo("Europe/Rome")).replace(tzinfo=None) for m in moments]
+    lines = [f"{t.isoformat(timespec='milliseconds')},{k},2,9" for k, t in enumerate(local)]
+    path = csv(tmp_path / "night.csv", HEADER, lines)
+    got = read(path, zone="Europe/Rome")
+    assert got.start == first and got.rate == pytest.approx(5) and not got.gaps
+    assert got.duration == pytest.approx(7200, abs=1)
+    assert (np.diff(got.values[:, 0]) > 0).all()
+
+
+def test_samples_may_be_swapped_at_midnight(tmp_path: Path) -> None:
+    lines = [f"23:59:{40 + k / 50:06.3f},{k},2,9" for k in range(1000)]
+    lines += [f"00:00:{k / 50:06.3f},{1000 + k},2,9" for k in range(1000)]
+    lines[999], lines[1000] = lines[1000], lines[999]
+    got = read(csv(tmp_path / "midnight.csv", HEADER, lines))
+    assert got.duration == pytest.approx(40) and len(got) == 2000
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".feather"])
+def test_brackets_in_a_name_are_no_pattern(tmp_path: Path, ending: str) -> None:
+    other = pl.DataFrame({"time": np.arange(200) / 50, "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    mine = other.with_columns(acc_x=3.0, activity=pl.lit("walking"))
+    for name, frame in (("data1", other), ("data[1]", mine)):
+        path = tmp_path / f"{name}{ending}"
+        {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".feather": frame.write_ipc}[
+            ending
+        ](path)
+    assert read(path).values[0, 0] == 3.0
 
 
 def test_bad_rows_are_dropped_and_counted(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _EPOCHS = {"s": 9e8, "ms": 9e11, "us": 9e14, "ns": 9e17}
 """Counts since 1970 at the middle of 1998, from which on a count is taken for one since 1970."""
+SWAPPED = 1200.0
+"""Seconds around midnight within which samples may come in another order."""
 _CLOCK = r"^(\d{1,2}):(\d{2}):(\d{2})(?:[.:,](\d{1,9}))?$"
 
 
@@ -102,7 +104,10 @@ def _unit_of_time(
 
 
 def _time_of_day(column: pl.Series) -> Clock | None:
-    """Times such as 15:42:07.123, which go on after midnight; None where they are none."""
+    """Times such as 15:42:07.123, which go on after midnight; None where they are none.
+
+    A step of nearly a day forward is a sample of before midnight that came late.
+    """
     import polars as pl
 
     text = column.str.strip_chars()
@@ -113,8 +118,10 @@ def _time_of_day(column: pl.Series) -> Clock | None:
     fraction = ("0." + tail).cast(pl.Float64, strict=False)
     whole = parts[0] * 3600 + parts[1] * 60 + parts[2] + fraction
     seconds = np.array(whole.fill_null(float("nan")).to_numpy(), np.float64)
-    steps = np.diff(seconds, prepend=seconds[0])
-    seconds = seconds + 86400.0 * np.cumsum(np.nan_to_num(steps) < -43200)
+    known = whole.forward_fill().backward_fill().to_numpy()
+    steps = np.diff(known, prepend=known[:1])
+    days = 1.0 * (steps < -43200) - (steps > 86400 - SWAPPED)
+    seconds = seconds + 86400.0 * np.cumsum(days)
     why = "as in 15:42:07.123, with no day"
     return Clock(seconds, None, (Finding("time", "time of day", "stated", why),))
 
@@ -143,7 +150,8 @@ def _dated(column: pl.Series, settings: Settings) -> Clock:
         finding = Finding("time", "dates with a zone", "stated", "the column says so")
     else:
         zone = settings.zone or "UTC"
-        column = column.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        twice = _second_time(column)
+        column = column.dt.replace_time_zone(zone, ambiguous=twice, non_existent="null")
         sure = "stated" if settings.zone else "assumed"
         why = "you said so" if settings.zone else "the dates name no zone"
         finding = Finding("time", f"dates in {zone}", sure, why, "zone=Europe/Rome")
@@ -151,3 +159,18 @@ def _dated(column: pl.Series, settings: Settings) -> Clock:
     first = int(whole.drop_nulls()[0])
     nanoseconds = (whole - first).cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return Clock(np.asarray(nanoseconds) / 1e9, first / 1e9, (finding,))
+
+
+def _second_time(column: pl.Series) -> pl.Series:
+    """ "earliest" or "latest" for every naive time, should its hour come twice where clocks change.
+
+    It comes for the second time once the times have stepped back by about an hour.
+    """
+    import polars as pl
+
+    steps = column.forward_fill().diff().dt.total_seconds(fractional=True)
+    back = (steps > -5400) & (steps < -1200)
+    again = back.fill_null(value=False).cum_sum() > 0
+    return pl.select(
+        pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))
+    ).to_series()

@@ -167,9 +167,9 @@ def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
     suffix = PurePosixPath(name).suffix.lower()
     try:
         if suffix == ".parquet":
-            frame = pl.read_parquet(file)
+            frame = pl.read_parquet(file, glob=False)
         elif suffix in _COLUMNAR:
-            frame = pl.read_ipc(file)
+            frame = pl.read_ipc(file.read_bytes() if isinstance(file, Path) else file)
         elif suffix in (".json", ".jsonl"):
             frame = _json(file)
         else:
@@ -236,16 +236,14 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
         "null_values": [""],
         "encoding": "utf8-lossy",
         "decimal_comma": separator in ";\t" and _comma(lines[skip + 1 :], separator),
-        "missing_columns": "raise",
     }
-    options.pop("missing_columns")
     first = pl.read_csv(head[: head.rfind(b"\n") + 1] or head, infer_schema_length=None, **options)
     words = {activity_column(first.columns), subject_column(first.columns)}
     numeric = {
         name: pl.Float64() if kind.is_numeric() and name not in words else pl.String()
         for name, kind in first.schema.items()
     }
-    frame = pl.read_csv(file, schema_overrides=numeric, ignore_errors=True, **options)
+    frame = pl.read_csv(file, schema_overrides=numeric, ignore_errors=True, glob=False, **options)
     nameless = [n for n in frame.columns if not n.strip() and frame[n].null_count() == len(frame)]
     return frame.drop(nameless)
 
