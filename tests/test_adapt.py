@@ -135,6 +135,17 @@ def test_windows_that_do_not_fit_are_refused(
         adapt(parent, spoil(windows.of(["5"])))  # type: ignore[operator]
 
 
+def test_old_windows_must_show_all_that_must_not_be_forgotten(
+    parent: Recognizer, windows: Windows
+) -> None:
+    few = windows.labelled().of(["1", "2"])
+    mine = few[few.labels == 0]
+    mine = replace(mine, activities=("rowing", *mine.activities[1:]))
+    sits = few.activities.index("sitting")
+    with pytest.raises(AdaptError, match="the old windows show no sitting"):
+        adapt(parent, mine, old=few[few.labels != sits])
+
+
 def test_a_recognizer_gives_its_network_back_with_its_frame(windows: Windows) -> None:
     few = windows.of(["1", "2"]).labelled()
     recognizer = train("rocket", few, progress=False, frame="both", sizes={"features": 84})

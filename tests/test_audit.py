@@ -11,9 +11,10 @@ import pytest
 from test_cli import ambulo
 
 from ambulo import load_dataset
-from ambulo.audit import audit, audit_arrays, inflation, inflation_arrays, random_split
+from ambulo.audit import audit, audit_arrays, inflation, inflation_arrays
 from ambulo.datasets.synthetic import make
 from ambulo.errors import AuditError
+from ambulo.protocols import folds
 from ambulo.windows import Windows
 
 Sides = tuple[Windows, Windows]
@@ -29,7 +30,12 @@ def apart(synthetic: Windows) -> Sides:
 @pytest.fixture(scope="module")
 def drawn(synthetic: Windows) -> Sides:
     """Windows of 50 % overlap, split at random."""
-    return random_split(synthetic)
+    return at_random(synthetic)
+
+
+def at_random(windows: Windows, share: float = 0.3) -> Sides:
+    training, test = folds(windows, f"random:{share}")[0].split(windows)
+    return windows[training], windows[test]
 
 
 def values(sides: Sides) -> Arrays:
@@ -125,7 +131,7 @@ def test_signals_that_repeat_by_nature_are_no_leak() -> None:
 @pytest.mark.parametrize(("overlap", "typical"), [(0.25, 0.25), (0.5, 0.5), (0.9, 0.9)])
 def test_overlapping_windows_split_at_random(overlap: float, typical: float) -> None:
     dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=3, minutes=1.0)))
-    train, test = random_split(dataset.windows(overlap=overlap), share=0.4)
+    train, test = at_random(dataset.windows(overlap=overlap), 0.4)
     found = audit(train, test)
     spans = next(f for f in found.findings if f.kind == "overlapping-spans")
     assert spans.details["typical_overlap"] == pytest.approx(typical, abs=0.02)
@@ -206,7 +212,7 @@ def test_near_duplicates(apart: Sides, change: str) -> None:
     assert near.count <= len(copies)
 
 
-def test_scaled_on_each_side_after_a_random_split(drawn: Sides) -> None:
+def test_scaled_on_each_side_after_a_at_random(drawn: Sides) -> None:
     """Each side is standardised by itself, so that shared values differ a little."""
     train, test = (standardised(x, x) for x in values(drawn))
     (segments,) = audit_arrays(train, test).findings
@@ -290,7 +296,7 @@ def test_inflation_without_people_leaves_stretches_out(drawn: Sides) -> None:
 
 def test_no_inflation_without_others_to_train_on(synthetic: Windows) -> None:
     with pytest.raises(AuditError, match="nothing is left"):
-        inflation(*random_split(synthetic.of(["1"])))
+        inflation(*at_random(synthetic.of(["1"])))
 
 
 # Results and refusals
@@ -359,8 +365,9 @@ def test_audit_of_files(files: Path) -> None:
 def test_audit_of_a_protocol(tmp_path: Path) -> None:
     run = ambulo("audit", "synthetic", "--protocol", "groups:2", "--json", cwd=tmp_path)
     assert json.loads(run.stdout)["clean"] and len(json.loads(run.stdout)["splits"]) == 2
-    run = ambulo("audit", "synthetic", "--protocol", "random", cwd=tmp_path, code=1)
+    run = ambulo("audit", "synthetic", "--protocol", "random:0.3", cwd=tmp_path, code=1)
     assert "overlap in time" in run.stdout and "points" in run.stdout
+    assert "1319 training and 565 test windows" in run.stdout
 
 
 MISTAKES = {
@@ -413,7 +420,7 @@ def test_uci_har_official_is_clean_and_random_is_not() -> None:
     test = np.isin(windows.subjects, windows.official_test)
     official = audit_arrays(windows.values[~test], windows.values[test])
     assert official.findings == () and official.shared is not None
-    train, test = random_split(windows)
+    train, test = at_random(windows)
     (segments,) = audit_arrays(train.values, test.values).findings
     assert segments.kind == "shared-segments" and segments.count > 0.85 * len(test)
     assert segments.details["typical_shift"] == 64

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from test_training import Tiny
 
-from ambulo import Recognizer, evaluate
+from ambulo import Recognizer, evaluate, train
 from ambulo.errors import EvaluationError
 from ambulo.protocols import folds
 from ambulo.scores import Evaluation
@@ -137,6 +137,52 @@ def test_folds_recognizers_are_kept_and_decide_as_scored(
     assert [e.people for e in again] == [fold.test for fold in scored.folds]
     both = np.concatenate([e.probabilities[0] for e in again])
     assert np.abs(both - scored.probabilities[0]).max() < 1e-4
+
+
+def test_who_was_learnt_from_is_never_tested(synthetic: Windows, tmp_path: Path) -> None:
+    """Neither by a child nor by a folder that is called otherwise; nor are nameless windows."""
+    parent = train("features", synthetic.of(["1", "2"]), validation=0.5, progress=False)
+    child = replace(parent, card={"data": "mine", "people": ["a"], "parent": {"card": parent.card}})
+    assert evaluate(child, synthetic).people == ("3", "4")
+    card = {
+        "data": "study/mine",
+        "people": ["1"],
+        "old": {"data": synthetic.source, "people": ["2"]},
+    }
+    there = replace(synthetic, source="/somewhere/mine")
+    assert evaluate(replace(parent, card=card), there).people == ("2", "3", "4")
+    assert evaluate(replace(parent, card=card), synthetic).people == ("1", "3", "4")
+    nobody = replace(there, labels=np.where(there.subjects == "4", -1, there.labels))
+    tested = evaluate(replace(parent, card=card), nobody, context="causal")
+    assert (
+        tested.people == ("2", "3")
+        and tested.windows["test"] == (nobody.of("23").labels >= 0).sum()
+    )
+
+
+def test_a_recognizer_is_tested_on_what_it_takes(synthetic: Windows) -> None:
+    made = train("features", synthetic.of(["1", "2"]), validation=0.5, progress=False)
+    with pytest.raises(EvaluationError, match="protocol would change nothing"):
+        evaluate(made, synthetic, protocol="people:3")
+    for other in (
+        replace(synthetic, rate=100.0),
+        replace(synthetic, values=synthetic.values[:, :100]),
+        replace(synthetic, channels=synthetic.channels[::-1]),
+        replace(synthetic, windowing=replace(synthetic.windowing, gravity="remove")),
+    ):
+        with pytest.raises(EvaluationError, match="where 128 samples at 50 Hz of acc_x.*are taken"):
+            evaluate(made, other)
+
+
+def test_whoever_a_fold_is_called_after_its_recognizer_stays_in_the_folder(
+    synthetic: Windows, tmp_path: Path
+) -> None:
+    names = {"1": "../../out", "2": "b/c", "3": "d", "4": "e"}
+    odd = replace(synthetic, subjects=np.array([names[who] for who in synthetic.subjects]))
+    fold = folds(odd, "loso")[0]
+    evaluate("features", odd, protocol=[fold], keep=tmp_path / "kept", progress=False)
+    (kept,) = tmp_path.rglob("*.ambulo")
+    assert kept.parent == tmp_path / "kept"
 
 
 def test_json_holds_what_a_reader_needs(evaluation: Evaluation) -> None:

@@ -17,7 +17,7 @@ from ambulo import Recognizer, Recording, train
 from ambulo.datasets.synthetic import make
 from ambulo.errors import RecognizerError, WindowingError
 from ambulo.readers.table import write
-from ambulo.windows import Windows
+from ambulo.windows import Windowing, Windows
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +130,12 @@ def test_predicting_imports_no_torch(saved: Path, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "00:00:00.0-" in run.stdout
+
+
+def test_windows_cut_by_labels_teach_what_predicts_without(recording: Recording) -> None:
+    """Nobody has labelled what is to be predicted."""
+    people = [replace(recording, subject=name, name=name) for name in "ab"]
+    cut = Windowing(seconds=2.0, align="labels").cut(people)
+    made = train("features", cut, validation=0.5, progress=False)
+    unlabelled = replace(recording, intervals=())
+    assert made.predict(unlabelled).bouts and made.windowing.align == "recording"

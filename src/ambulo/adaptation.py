@@ -109,6 +109,7 @@ def adapt(
     them, or no child is better than its parent on windows kept aside without forgetting.
     """
     names, windows, old = _together(parent, windows, old)
+    besides = {} if old is None else {"old": {"data": old.source, "people": old.people}}
     network = parent.to_network()
     if network is None:
         raise AdaptError(
@@ -126,7 +127,7 @@ def adapt(
         )
     weights, warmth, proof = learnt
     put(network.network.head, weights)
-    return _child(replace(parent, temperature=warmth), network, names, windows, proof)
+    return _child(replace(parent, temperature=warmth), network, names, windows, proof, besides)
 
 
 def _personal(
@@ -230,6 +231,12 @@ def _together(
         old = old.labelled()
         _check(parent, old)
         old = _labelled(old[[n in names for n in np.asarray(old.activities)[old.labels]]], names)
+        shown = {names[label] for label in np.unique(old.labels)}
+        if missing := [name for name in parent.activities if name not in shown]:
+            raise AdaptError(
+                f"the old windows show no {', '.join(missing)}, which the recognizer knows and "
+                "must not forget: give the data it was trained on, by the same activities"
+            )
     elif len(names) > len(parent.activities):
         raise AdaptError(
             f"to add {', '.join(names[len(parent.activities) :])} without forgetting, windows of "
@@ -241,12 +248,8 @@ def _together(
 def _check(parent: Recognizer, windows: Windows) -> None:
     if not len(windows):
         raise AdaptError("there is no labelled window to learn from: check labels and activities")
-    shape = (parent.network.get("length"), len(parent.windowing.channels or ()))
-    if windows.values.shape[1:] != shape:
-        raise AdaptError(
-            f"windows are {windows.length} samples of {len(windows.channels)} channels, the "
-            f"recognizer takes {shape[0]} of {shape[1]}: cut them by recognizer.windowing"
-        )
+    if unlike := windows.unlike(parent.windowing):
+        raise AdaptError(f"{unlike}: cut them by recognizer.windowing")
 
 
 def _code(windows: Windows, name: str) -> int:
@@ -282,12 +285,18 @@ def _harmless(proof: Proof, limit: float) -> bool:
 
 
 def _child(
-    parent: Recognizer, network: Any, names: tuple[str, ...], windows: Windows, proof: Proof
+    parent: Recognizer,
+    network: Any,
+    names: tuple[str, ...],
+    windows: Windows,
+    proof: Proof,
+    besides: dict[str, Any],
 ) -> Recognizer:
     card: dict[str, Any] = {
         "parent": {"sha256": sha256(parent.graph).hexdigest(), "card": _short(parent.card)},
         "data": windows.source,
         "people": windows.people,
+        **besides,
         "windows": len(windows),
         "adapted": str(proof),
         "scores": "none on unseen people: only what 'adapted' says of these people's later windows",

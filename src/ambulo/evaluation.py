@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ def evaluate(
     model: Any,
     windows: Windows,
     *,
-    protocol: str | Sequence[Fold] = "official",
+    protocol: str | Sequence[Fold] | None = None,
     seeds: int | Sequence[int] = 1,
     workers: int = 1,
     progress: bool | None = None,
@@ -47,7 +48,8 @@ def evaluate(
 ) -> Evaluation:
     """Train and test `model` under a protocol, by name or as folds, once for each fold and seed.
 
-    A trained Recognizer is tested as it is, on the people that its card does not name.
+    The official one, unless another is named. A trained Recognizer is tested as it is, on the
+    people that neither its card names nor those of the recognizers that it was made of.
 
     In each fold, scaling, early stopping and calibration see training people only, and the test
     people are scored once. `seeds` is a number (0, 1, …) or the seeds themselves; with several
@@ -66,7 +68,8 @@ def evaluate(
     if context == "none" and keep is None:
         windows = windows.labelled()
     if isinstance(model, Recognizer):
-        idle = [*options, *(["keep"] if keep else []), *(["shuffled"] if shuffled else [])]
+        stated = {"protocol": protocol is not None, "keep": keep, "shuffled": shuffled}
+        idle = [*options, *(name for name, given in stated.items() if given)]
         if idle:
             raise EvaluationError(
                 f"a recognizer is tested as it is: {', '.join(idle)} would change nothing; name a "
@@ -78,7 +81,8 @@ def evaluate(
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not seeds:
         raise EvaluationError("at least one seed is needed")
-    plan = folds(windows, protocol) if isinstance(protocol, str) else list(protocol)
+    protocol = "official" if protocol is None else protocol
+    plan = folds(windows.labelled(), protocol) if isinstance(protocol, str) else list(protocol)
     jobs = _jobs(seeds, plan, explain, (context, lag, shuffled), Path(keep) if keep else None)
     audited = _audit(windows, plan, explain, progress)
     with bar(f"{name} on {windows.source}", show=progress) as advance:
@@ -100,7 +104,9 @@ def evaluate(
         seeds=seeds,
         folds=tuple(plan),
         windows={
-            "train": round(np.mean([len(fold.split(windows)[0]) for fold in plan])),
+            "train": round(
+                np.mean([(windows.labels[f.split(windows)[0]] >= 0).sum() for f in plan])
+            ),
             "test": sum(len(outcome.probabilities) for outcome in first),
         },
         options=asdict(chosen),
@@ -210,38 +216,49 @@ SAME_PEOPLE = {"uci-har": "hapt"}
 """Data sets that show the people of another one, under the same names."""
 
 
+def _learnt_from(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Data sets and their people that a recognizer has learnt from, and those it was made of."""
+    out = [(str(part.get("data")), part.get("people", [])) for part in (card, card.get("old", {}))]
+    above = card.get("parent", {}).get("card")
+    return out + (_learnt_from(above) if above else [])
+
+
+def _family(name: str) -> str:
+    """What a data set's people are known by: a folder's own name, wherever it lies."""
+    return SAME_PEOPLE.get(name, Path(name).name)
+
+
 def _of_recognizer(
     recognizer: Recognizer, windows: Windows, explain: bool, context: str, lag: int
 ) -> Evaluation:
     """Test a recognizer on the people it was not trained on."""
-    card = recognizer.card
-    family = [SAME_PEOPLE.get(name, name) for name in (str(card.get("data")), windows.source)]
-    seen = card.get("people", []) if family[0] == family[1] else []
-    test = windows[~np.isin(windows.subjects, seen)]
-    if not len(test):
+    card, shown, own = recognizer.card, [], _family(windows.source)
+    for name, them in _learnt_from(recognizer.card):
+        # those of other data are other people, though they may go by the same numbers
+        shown += them if _family(name) == own else [f"{name} {person}" for person in them]
+    test = windows[~np.isin(windows.subjects, shown)]
+    people = tuple(test.labelled().people)
+    if not people:
         raise EvaluationError(
-            f"the recognizer was trained on all of these people ({', '.join(windows.people)}): "
+            f"the recognizer has learnt from all of these people ({', '.join(windows.people)}): "
             "a score on them would mean nothing; test it on others"
         )
-    if (test.activities, test.channels) != (recognizer.activities, recognizer.windowing.channels):
+    if test.activities != recognizer.activities:
         raise EvaluationError(
-            f"the recognizer decides between {', '.join(recognizer.activities)} from "
-            f"{', '.join(recognizer.windowing.channels or ())}; these windows have "
-            f"{', '.join(test.activities)} and {', '.join(test.channels)}: load the same"
+            f"the recognizer decides between {', '.join(recognizer.activities)}; these windows "
+            f"have {', '.join(test.activities)}: load the same"
         )
+    if unlike := test.unlike(recognizer.windowing):
+        raise EvaluationError(f"{unlike}: cut them by recognizer.windowing")
     decided = recognizer.decide(test, context=context, lag=lag)
-    people = tuple(test.people)
-    trained_on = tuple(card.get("people", []))
-    if family[0] != family[1]:  # other people, though they may go by the same numbers
-        trained_on = tuple(f"{card.get('data')} {person}" for person in trained_on)
-    fold = Fold("unseen people", trained_on, people)
+    fold = Fold("unseen people", tuple(dict.fromkeys(shown)), people)
     return Evaluation(
         dataset=windows.source,
         model=str(recognizer.network.get("model")),
         protocol=f"people:{','.join(people)}",
         seeds=(card.get("seed", 0),),
         folds=(fold,),
-        windows={"train": int(card.get("windows", 0)), "test": len(test)},
+        windows={"train": int(card.get("windows", 0)), "test": int((test.labels >= 0).sum())},
         options=card.get("options", {}),
         histories=[card.get("history", [])],
         data={k: v for k, v in test.describe().items() if k != "people"},
@@ -299,7 +316,8 @@ def train_and_test(shared: Shared, job: Job, report: Tell) -> Outcome:
     if job.keep is not None:
         name = model if isinstance(model, str) else model.__name__
         kept = recognizer_of(fitted, training.labelled(), name, options, job.seed)
-        kept.save(job.keep / f"{job.fold.name.replace(' ', '-')}-{job.seed}.ambulo")
+        fold = quote(job.fold.name.replace(" ", "-"), safe="")  # may be a person's, so anything
+        kept.save(job.keep / f"{fold}-{job.seed}.ambulo")
     network = fitted.network
     x, _ = to_device(test, next(network.parameters()).device)
     logits = np.asarray(predict_logits(network, x).cpu())

@@ -78,7 +78,7 @@ class Recognizer:
         if novelty is not None:
             state |= {_NOVELTY + k: v.numpy() for k, v in novelty.cpu().state_dict().items()}
         return cls(
-            windowing=windows.windowing,
+            windowing=replace(windows.windowing, align="recording"),  # nobody labels what it is for
             activities=windows.activities,
             graph=to_onnx(network, windows.length, len(windows.channels), novelty),
             network={

@@ -281,6 +281,19 @@ class Windows:
         blocks = (np.asarray(self.values[at : at + _BLOCK]) for at in firsts)
         return np.concatenate([function(block) for block in blocks])
 
+    def unlike(self, windowing: Windowing) -> str:
+        """How the windows differ from what `windowing` cuts, in words; empty where they do not."""
+        rate, channels = windowing.rate or self.rate, windowing.channels or self.channels
+        pairs = (
+            (self.length, self.rate, self.channels, self.windowing.gravity),
+            (windowing.samples(rate)[0], rate, channels, windowing.gravity),
+        )
+        mine, taken = (
+            f"{length} samples at {hertz:g} Hz of {', '.join(names)}, gravity {gravity}"
+            for length, hertz, names, gravity in pairs
+        )
+        return "" if mine == taken else f"windows are {mine}, where {taken} are taken"
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Windows of each activity for each person."""
         return {

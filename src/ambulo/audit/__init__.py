@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ambulo.audit import split
@@ -142,9 +141,3 @@ def _audit(
 ) -> Audit:
     kept = tuple(finding for finding in findings if finding is not None)
     return Audit(kept, (len(sides[0]), len(sides[1])), tuple(checked), tuple(skipped), found)
-
-
-def random_split(windows: Windows, *, share: float = 0.3, seed: int = 0) -> tuple[Windows, Windows]:
-    """Training and test windows drawn at random: the split to avoid, made to show what it does."""
-    test = np.random.default_rng(seed).random(len(windows)) < share
-    return windows[~test], windows[test]

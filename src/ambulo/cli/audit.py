@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +23,6 @@ from ambulo.cli.arguments import (
 
 if TYPE_CHECKING:
     from ambulo.audit import Audit, Inflation
-    from ambulo.protocols import Fold
     from ambulo.windows import Windows
 
 _PAIRS = (
@@ -103,25 +102,20 @@ def _of_protocol(
     windows: Windows, protocol: str, chosen_on: list[str] | None, seed: int
 ) -> list[Report]:
     """One report for each fold of a protocol, or for a random split."""
-    from ambulo.audit import audit, inflation, random_split
+    from ambulo.audit import audit, inflation
     from ambulo.progress import bar
     from ambulo.protocols import folds
 
-    plan: Sequence[Fold | None] = [None] if protocol == "random" else folds(windows, protocol)
+    plan = folds(windows, protocol)
     several = len(plan) > 1
     out = []
     with bar(f"audit of {windows.source}", show=None if several else False) as advance:
         for fold in plan:
-            name = fold.name if fold else protocol
-            train, test = (
-                (windows.of(fold.train), windows.of(fold.test))
-                if fold
-                else random_split(windows, seed=seed)
-            )
+            train, test = (windows[positions] for positions in fold.split(windows))
             found = audit(train, test, chosen_on=chosen_on, progress=False if several else None)
             estimate = partial(inflation, train, test, seed=seed)
-            out.append(_report(name, found, estimate))
-            advance(1 / len(plan), name)
+            out.append(_report(fold.name, found, estimate))
+            advance(1 / len(plan), fold.name)
     return out
 
 

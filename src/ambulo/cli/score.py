@@ -41,8 +41,11 @@ def evaluate(
         ),
     ] = "best",
     protocol: Annotated[
-        str, typer.Option(help="official, loso, groups:K, people:1,2; random is inflated.")
-    ] = "official",
+        str | None,
+        typer.Option(
+            help="official (the default), loso, groups:K, people:1,2; random is inflated."
+        ),
+    ] = None,
     seeds: Seeds = 1,
     workers: Workers = 0,
     context: Context = "none",
@@ -68,12 +71,17 @@ def evaluate(
     Example: ambulo evaluate uci-har --model lstm --protocol official --seeds 3 --json
     """
     import ambulo
+    from ambulo import Recognizer
     from ambulo.pretrained import PRETRAINED, load
 
     which = "all" if keep or context != "none" else "labelled"
-    windows = cut(dataset, data, activities, device, channels, seconds, overlap, which)
     ready = model.endswith(".ambulo") or model in PRETRAINED
     tested = load(model) if ready else model
+    if isinstance(tested, Recognizer):  # cut as it takes them, but for what is stated
+        seconds = tested.windowing.seconds if seconds is None else seconds
+        overlap = tested.windowing.overlap if overlap is None else overlap
+        channels = channels or ",".join(tested.windowing.channels or ()) or None
+    windows = cut(dataset, data, activities, device, channels, seconds, overlap, which)
     result = ambulo.evaluate(
         tested,
         windows,

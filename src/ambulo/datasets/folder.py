@@ -55,7 +55,7 @@ def describe_folder(path: Path, recordings: Sequence[Recording]) -> DatasetInfo:
         sensor = name.rpartition("_")[0]
         groups[sensor] = (*groups.get(sensor, ()), name)
     return DatasetInfo(
-        name=str(path),
+        name=str(path if path.name not in ("", "..") else path.resolve()),
         title=f"the recordings in {path}",
         people=len({recording.subject for recording in recordings}),
         rate=rate,
