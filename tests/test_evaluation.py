@@ -162,6 +162,13 @@ def test_who_was_learnt_from_is_never_tested(synthetic: Windows, tmp_path: Path)
 
 def test_a_recognizer_is_tested_on_what_it_takes(synthetic: Windows) -> None:
     made = train("features", synthetic.of(["1", "2"]), validation=0.5, progress=False)
+    order = sorted(synthetic.activities)
+    sorted_ = synthetic.coded(order)
+    assert evaluate(made, sorted_).accuracy() == evaluate(made, synthetic).accuracy()
+    few = sorted_[sorted_.labels > 1]
+    assert evaluate(made, few).activities == synthetic.activities
+    with pytest.raises(EvaluationError, match="these windows show rowing as well"):
+        evaluate(made, replace(synthetic, activities=("rowing", *synthetic.activities[1:])))
     with pytest.raises(EvaluationError, match="protocol would change nothing"):
         evaluate(made, synthetic, protocol="people:3")
     for other in (

@@ -224,22 +224,22 @@ def _together(
     """All activities, and both sets of windows labelled with them."""
     windows = windows.labelled()
     _check(parent, windows)
-    news = [name for name in windows.activities if name not in parent.activities]
-    names = (*parent.activities, *(n for n in news if (windows.labels == _code(windows, n)).any()))
-    windows = _labelled(windows, names)
+    news = [name for name in windows.shown() if name not in parent.activities]
+    names = (*parent.activities, *news)
+    windows = windows.coded(names)
     if old is not None:
         old = old.labelled()
         _check(parent, old)
-        old = _labelled(old[[n in names for n in np.asarray(old.activities)[old.labels]]], names)
-        shown = {names[label] for label in np.unique(old.labels)}
-        if missing := [name for name in parent.activities if name not in shown]:
+        old = old[[n in names for n in np.asarray(old.activities)[old.labels]]].coded(names)
+        missing = [name for name in parent.activities if name not in old.shown()]
+        if news and missing:
             raise AdaptError(
                 f"the old windows show no {', '.join(missing)}, which the recognizer knows and "
                 "must not forget: give the data it was trained on, by the same activities"
             )
-    elif len(names) > len(parent.activities):
+    elif news:
         raise AdaptError(
-            f"to add {', '.join(names[len(parent.activities) :])} without forgetting, windows of "
+            f"to add {', '.join(news)} without forgetting, windows of "
             "what the recognizer knows already are needed: give its data set as old (--old)"
         )
     return names, windows, old
@@ -250,17 +250,6 @@ def _check(parent: Recognizer, windows: Windows) -> None:
         raise AdaptError("there is no labelled window to learn from: check labels and activities")
     if unlike := windows.unlike(parent.windowing):
         raise AdaptError(f"{unlike}: cut them by recognizer.windowing")
-
-
-def _code(windows: Windows, name: str) -> int:
-    return windows.activities.index(name)
-
-
-def _labelled(windows: Windows, names: Sequence[str]) -> Windows:
-    """The same windows, their labels being positions in `names`."""
-    codes = {name: code for code, name in enumerate(names)}
-    labels = [codes[windows.activities[label]] for label in windows.labels]
-    return replace(windows, labels=np.array(labels, np.int16), activities=tuple(names))
 
 
 def _thirds(windows: Windows) -> Array:

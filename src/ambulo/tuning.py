@@ -257,7 +257,12 @@ def _study(name: str, seed: int, file: str | Path | None) -> Iterator[Any]:
         storage = None
         if file is not None:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
-            storage = optuna.storages.JournalStorage(JournalFileBackend(str(file)))
+            try:
+                storage = optuna.storages.JournalStorage(JournalFileBackend(str(file)))
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise TrainingError(
+                    f"--study {file}: holds no search, or is damaged: name another file"
+                ) from error
         study = optuna.create_study(
             study_name=name,
             storage=storage,

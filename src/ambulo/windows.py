@@ -281,6 +281,19 @@ class Windows:
         blocks = (np.asarray(self.values[at : at + _BLOCK]) for at in firsts)
         return np.concatenate([function(block) for block in blocks])
 
+    def coded(self, activities: Sequence[str]) -> Windows:
+        """The same windows, labelled with positions in `activities`, which name all they show."""
+        codes = {code: activities.index(self.activities[code]) for code in self._shown()}
+        labels = [codes.get(label, label) for label in self.labels.tolist()]
+        return replace(self, labels=np.array(labels, np.int16), activities=tuple(activities))
+
+    def shown(self) -> list[str]:
+        """The activities that there is a window of."""
+        return [self.activities[code] for code in self._shown()]
+
+    def _shown(self) -> list[int]:
+        return [int(code) for code in np.unique(self.labels) if code >= 0]
+
     def unlike(self, windowing: Windowing) -> str:
         """How the windows differ from what `windowing` cuts, in words; empty where they do not."""
         rate, channels = windowing.rate or self.rate, windowing.channels or self.channels

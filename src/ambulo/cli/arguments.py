@@ -40,6 +40,15 @@ Set = Annotated[
 ]
 
 
+def apart(out: Path, *inputs: Path | None) -> None:
+    """Raise OutputError where what is to be written is what was read."""
+    from ambulo.errors import OutputError
+
+    for path in inputs:
+        if path is not None and path.exists() and out.exists() and path.samefile(out):
+            raise OutputError(f"--out {out}: is what is read: write to another file")
+
+
 def load(
     dataset: str, data: Path | None, activities: str | None = None, device: str | None = None
 ) -> Dataset:

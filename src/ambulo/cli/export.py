@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambulo.cli.arguments import DataPath, Json
+from ambulo.cli.arguments import DataPath, Json, apart
 
 if TYPE_CHECKING:
     from ambulo.exporting import Array
@@ -37,6 +37,7 @@ def export(
     from ambulo.pretrained import load
 
     loaded = load(recognizer)
+    apart(out, recognizer, Path(check) if check else None)
     if check is None:
         typer.echo(
             "note: checked on made-up windows; --check DATASET or RECORDING is better", err=True

@@ -22,6 +22,7 @@ from ambulo.cli.arguments import (
     Rate,
     Seconds,
     Set,
+    apart,
     cut,
     load,
     options,
@@ -42,7 +43,7 @@ def train(
     people: Annotated[
         str | None, typer.Option(help="Train on these only: 1,2,… or official.")
     ] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Keep every epoch here, and go on from it.")
     ] = None,
@@ -81,6 +82,10 @@ def _training_people(windows: Windows, people: str) -> list[str]:
     from ambulo.errors import TrainingError
 
     if people == "official":
+        if not windows.official_test:
+            raise TrainingError(
+                f"--people official: '{windows.source}' has no official split: name the people"
+            )
         return [person for person in windows.people if person not in windows.official_test]
     chosen = [person.strip() for person in people.split(",")]
     unknown = [person for person in chosen if person not in windows.people]
@@ -148,6 +153,8 @@ def predict(
     from ambulo.readers import read
 
     path = recording or recognizer
+    for file in out or []:
+        apart(file, recognizer, recording)
     model = load(recognizer) if recording else None
     signal = read(path, **stated(as_, rate))
     _tell(path, signal)

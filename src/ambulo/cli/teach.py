@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +26,7 @@ def adapt(
         str | None, typer.Option(help="Take this activity of the folder, and no other.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The recognizer file to write.")] = Path("mine.ambulo"),
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
     json_: Json = False,
 ) -> None:
     """Teach a recognizer a new person or activity; refuse where that would not help.
@@ -53,6 +53,10 @@ def _cut(parent: Recognizer, name: str, only: str | None) -> Windows:
     from ambulo.errors import AdaptError
 
     dataset = load_dataset(name)
+    for grouping in dataset.info.groupings:  # the first that knows what the recognizer does
+        if {*parent.activities} <= {*dataset.info.activities(grouping)}:
+            dataset = replace(dataset, grouping=grouping)
+            break
     for recording in dataset.recordings:
         parent.check([c.name for c in recording.channels], recording.rate, f"'{recording.name}'")
     windows = dataset.windows(**asdict(parent.windowing))

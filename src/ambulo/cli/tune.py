@@ -26,7 +26,7 @@ def tune(
     inner: Annotated[str, typer.Option(help="How training people are split to search.")] = (
         "groups:3"
     ),
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
     study: Annotated[
         Path | None, typer.Option(help="File that keeps trials; a search goes on from it.")
     ] = None,
