@@ -43,7 +43,6 @@ def actigraph(source: Source) -> bool:
 
 DEVICES = {"axivity": axivity, "geneactiv": geneactiv, "actigraph": actigraph}
 """Every kind of device file, and what knows it."""
-_ENDINGS = (".cwa", ".gt3x", ".bin")
 
 
 @dataclass(frozen=True)
