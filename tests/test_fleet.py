@@ -156,6 +156,13 @@ def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -
     store.rm("/lake", recursive=True)
 
 
+def test_an_address_that_is_not_there_is_told(recognizer: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "list.csv").write_text("file\nmemory://none/a.csv\n")
+    done = score(str(tmp_path / "list.csv"), str(tmp_path / "lake"), recognizer, workers=1)
+    assert "FileNotFoundError" in done.quarantined["memory://none/a.csv"]
+
+
 def test_sums_are_over_people(study: Path, recognizer: Path, tmp_path: Path) -> None:
     score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
     found = summarize(tmp_path / "lake")

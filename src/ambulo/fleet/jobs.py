@@ -18,7 +18,8 @@ from ambulo.errors import FleetError, MissingExtraError
 ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".json", ".zip", ".gz", ".cwa", ".bin", ".gt3x")
 """Endings of files that are taken for recordings where a folder is given."""
 
-
+ABSENT = "absent"
+"""The stamp of a file that is not there, or cannot be looked at."""
 _TICK = 0.05
 """Seconds in which a file may change twice without another time of change."""
 
@@ -64,7 +65,10 @@ class Job:
         if remote(self.url):
             store, path = filesystem(self.url)
             store.invalidate_cache()
-            return _remote_stamp(store.info(path))
+            try:
+                return _remote_stamp(store.info(path))
+            except OSError:
+                return ABSENT
         return _local_stamp(Path(self.url))
 
 
@@ -120,7 +124,7 @@ def _local_stamp(path: Path) -> str:
     try:
         status = path.stat()
     except OSError:
-        return "absent"
+        return ABSENT
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
@@ -148,7 +152,7 @@ def _listed(root: Path, row: dict[str, str]) -> Job:
     name, person = row["file"], row.get("person") or _person(row["file"])
     if remote(name):
         store, path = filesystem(name)
-        stamp = _remote_stamp(store.info(path)) if store.exists(path) else "absent"
+        stamp = _remote_stamp(store.info(path)) if store.exists(path) else ABSENT
         return Job(name, name, person, stamp)
     return Job(str(root / name), name, person, _local_stamp(root / name))
 
