@@ -156,6 +156,17 @@ def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -
     store.rm("/lake", recursive=True)
 
 
+def test_a_source_may_be_above_or_in_a_hidden_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(tmp_path / ".hidden" / "study", 1)
+    make_study(tmp_path / ".hidden" / "study" / ".cache", 1)
+    (tmp_path / ".hidden" / "here").mkdir()
+    monkeypatch.chdir(tmp_path / ".hidden" / "here")
+    for source in ("../study", str(tmp_path / ".hidden" / "study")):
+        assert [job.name for job in jobs(source)] == ["p0/day0.parquet"]
+
+
 def test_an_address_that_is_not_there_is_told(recognizer: Path, tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     (tmp_path / "list.csv").write_text("file\nmemory://none/a.csv\n")

@@ -108,7 +108,7 @@ def _near(source: str) -> list[Job]:
         return [_listed(path.parent, row) for row in rows]
     if path.is_dir():
         files = [p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file()]
-        files = [p for p in files if not any(part.startswith(".") for part in p.parts[-3:])]
+        files = [p for p in files if not _hidden(p.relative_to(path))]
         return [_of_file(p, path) for p in files]
     files = [Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file()]
     root = Path(re.split(r"[*?\[]", source)[0]).parent if not path.is_file() else path.parent
@@ -118,6 +118,10 @@ def _near(source: str) -> list[Job]:
 def _of_file(path: Path, root: Path) -> Job:
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     return Job(str(path), name, _person(name), _local_stamp(path))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _local_stamp(path: Path) -> str:
