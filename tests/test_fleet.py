@@ -156,6 +156,20 @@ def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -
     store.rm("/lake", recursive=True)
 
 
+def test_a_lake_is_no_recording_of_its_source(recognizer: Path, tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study", 1)
+    for before in (0, 1):
+        done = score(str(study), str(study / "lake"), recognizer, workers=1)
+        assert (done.done, done.before, done.quarantined) == (1 - before, before, {})
+    raw = study / "lake" / "raw" / "p0"
+    raw.parent.mkdir()
+    (study / "p0").rename(raw)
+    lake = Lake(str(study / "lake"))
+    assert [job.name for job in jobs(lake.url, but=lake.owns)] == ["raw/p0/day0.parquet"]
+    job = Job("memory:///lake/windows/person=a/x.parquet", "", "", "")
+    assert Lake("memory://lake").owns(job) and not Lake("memory://other").owns(job)
+
+
 def test_a_source_may_be_above_or_in_a_hidden_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

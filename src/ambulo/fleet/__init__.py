@@ -83,7 +83,8 @@ def score(
     Recognizer.load(recognizer)
     print_ = sha256(recognizer.read_bytes()).hexdigest()
     plan = Plan(str(recognizer), print_, out, context, zone)
-    found, lake = jobs(source), Lake(out)
+    lake = Lake(out)
+    found = jobs(source, but=lake.owns)
     lake.sweep()
     entries = lake.entries()
     for job in found:

@@ -6,7 +6,7 @@ import glob
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +92,14 @@ def filesystem(url: str) -> tuple[Any, str]:
     return store, str(path)
 
 
-def jobs(source: str) -> list[Job]:
-    """All recordings of a source, in the order of their names. Raises FleetError for none."""
+def jobs(source: str, but: Callable[[Job], bool] = lambda job: False) -> list[Job]:
+    """All recordings of a source, in the order of their names, `but` some.
+
+    Raises FleetError for none.
+    """
     found = _far(source) if remote(source) else _near(source)
     if not found:
+    found = [job for job in found if not but(job)]
         raise FleetError(
             f"{source}: holds no recording: give a folder with files such as {', '.join(ENDINGS)}"
         )

@@ -10,6 +10,7 @@ out/manifest.parquet                           the same, as one table
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from ambulo.timeline import write_whole
 
 TABLES = ("windows", "bouts", "days")
 """The tables of a lake."""
+_OWN = re.compile(rf"({'|'.join(TABLES)})/person=|manifest(/|\.parquet$)")
 
 
 class Lake:
@@ -40,6 +42,14 @@ class Lake:
     def place(self, table: str, job: Job) -> str:
         """Where a recording's rows of a table are, below the lake."""
         return f"{table}/person={quote(job.person, safe='')}/{job.key}.parquet"
+
+    def owns(self, job: Job) -> bool:
+        """Whether a file is one of the lake's own: it may lie inside the source, or around it."""
+        home = Path(self.root).resolve()
+        if self.store is not None:
+            home = Path(self.store.unstrip_protocol(self.root))
+        url = Path(job.url)
+        return url.is_relative_to(home) and bool(_OWN.match(url.relative_to(home).as_posix()))
 
     def put(self, place: str, write: Callable[[Path], Any]) -> None:
         """Write a file by `write(path)`; a reader never sees a half. Raises OutputError."""
