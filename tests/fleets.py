@@ -33,9 +33,14 @@ def tables(lake: Path) -> dict[str, pl.DataFrame]:
 
 
 def alike(a: Path, b: Path, but: tuple[str, ...] = ()) -> bool:
-    """Whether two lakes hold the same rows, and say the same of recordings, `but` such columns."""
+    """Whether two lakes hold the same rows, and say the same of recordings, `but` such columns.
+
+    Where the recordings lay may differ.
+    """
     one, other = tables(a), tables(b)
-    said = [pl.read_parquet(lake / "manifest.parquet").drop("took", *but) for lake in (a, b)]
+    said = [
+        pl.read_parquet(lake / "manifest.parquet").drop("took", "source", *but) for lake in (a, b)
+    ]
     return said[0].equals(said[1]) and all(one[table].equals(other[table]) for table in TABLES)
 
 

@@ -156,6 +156,28 @@ def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -
     store.rm("/lake", recursive=True)
 
 
+def test_a_second_study_takes_no_place_of_the_first(
+    recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, lake = make_study(tmp_path / "s1", 1), make_study(tmp_path / "s2", 2), "lake"
+    monkeypatch.chdir(tmp_path)
+    score("s1", lake, recognizer, workers=1)
+    before = tables(tmp_path / lake)
+    with pytest.raises(FleetError, match=r"holds p0/day0.parquet already, of .*s1.*folder above"):
+        score(str(other), lake, recognizer, workers=1)
+    assert all(frame.equals(before[name]) for name, frame in tables(tmp_path / lake).items())
+    monkeypatch.chdir(other)  # spelled in another way it is the same study
+    for source in ("../s1", str(one), "../s1/p*/*.parquet"):
+        assert score(source, "../lake", recognizer, workers=1).before == 1
+    one.rename(tmp_path / "moved")
+    assert score("../moved", "../lake", recognizer, workers=1).before == 1
+    (entry,) = Lake("../lake").entries().values()
+    assert entry.pop("source") == str(tmp_path / "moved" / "p0" / "day0.parquet")
+    (path,) = (tmp_path / "lake" / "manifest").iterdir()
+    path.write_text(json.dumps(entry))  # as older lakes have it
+    assert score("../moved", "../lake", recognizer, workers=1).before == 1
+
+
 def test_a_lake_is_no_recording_of_its_source(recognizer: Path, tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", 1)
     for before in (0, 1):

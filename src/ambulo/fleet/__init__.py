@@ -74,8 +74,9 @@ def score(
     that comes along. `workers` is how many cores work, each on a recording, 0 all. What is in the
     lake already, from the same file by the same recognizer, is left as it is; what failed is tried
     again. A recording that cannot be scored is quarantined: its reason stands in the manifest.
-    Raises FleetError where there is nothing to score or nowhere to write, RecognizerError for a
-    file that is no recognizer.
+    Raises FleetError where there is nothing to score or nowhere to write, and before anything is
+    scored for a recording whose place in the lake another one has; RecognizerError for a file that
+    is no recognizer.
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
@@ -87,6 +88,7 @@ def score(
     found = jobs(source, but=lake.owns)
     lake.sweep()
     entries = lake.entries()
+    _keep_places(lake, found, entries)
     for job in found:
         owner = entries.get(job.key, {}).get("person", job.person)
         if owner != job.person:  # its rows lie under another name
@@ -105,6 +107,26 @@ def score(
     lake.sweep()  # a worker that died may have left a half
     lake.index()
     return Outcome(done, before, quarantined, seconds)
+
+
+def _keep_places(lake: Lake, found: Sequence[Job], entries: dict[str, dict[str, Any]]) -> None:
+    """See that no recording takes another one's place, which a file of the same name would.
+
+    The same size and time of change make it the same recording, moved: its entry says so then.
+    Entries of older lakes do not tell where recordings were, and are taken for these.
+    """
+    moved = [job for job in found if entries.get(job.key, {}).get("source", job.url) != job.url]
+    for job in moved:
+        entry = entries[job.key]
+        if entry.get("stamp") != job.stamp:
+            raise FleetError(
+                f"{lake.url}: holds {job.name} already, of {entry['source']}, which {job.url} "
+                "would replace: score this source into another lake, or the folder above both "
+                f"into a new one; if it is the same recording, remove manifest/{job.key}.json"
+            )
+    for job in moved:
+        entries[job.key]["source"] = job.url
+        lake.enter(job, entries[job.key])
 
 
 def _run(engine: str, plan: Plan, waiting: Sequence[Job], workers: int) -> Iterator[dict[str, Any]]:

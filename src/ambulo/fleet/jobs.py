@@ -28,7 +28,8 @@ _TICK = 0.05
 class Job:
     """A recording to score: where it is, whose it is, and what it is called in the lake.
 
-    `stamp` changes when the file does: its size and time of change, or what a store says of it.
+    `url` is the same however the source was spelled. `stamp` changes when the file does: its size
+    and time of change, or what a store says of it.
     """
 
     url: str
@@ -98,8 +99,8 @@ def jobs(source: str, but: Callable[[Job], bool] = lambda job: False) -> list[Jo
     Raises FleetError for none.
     """
     found = _far(source) if remote(source) else _near(source)
-    if not found:
     found = [job for job in found if not but(job)]
+    if not found:
         raise FleetError(
             f"{source}: holds no recording: give a folder with files such as {', '.join(ENDINGS)}"
         )
@@ -119,13 +120,18 @@ def _near(source: str) -> list[Job]:
     return [_of_file(p, root) for p in files]
 
 
-def _of_file(path: Path, root: Path) -> Job:
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    return Job(str(path), name, _person(name), _local_stamp(path))
-
-
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
+
+
+def _of_file(path: Path, root: Path) -> Job:
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return Job(_whole(path), name, _person(name), _local_stamp(path))
+
+
+def _whole(path: Path) -> str:
+    """The path from the root; a link to a file keeps its own name, which may tell what it is."""
+    return str(path.parent.resolve() / path.name)
 
 
 def _local_stamp(path: Path) -> str:
@@ -162,7 +168,7 @@ def _listed(root: Path, row: dict[str, str]) -> Job:
         store, path = filesystem(name)
         stamp = _remote_stamp(store.info(path)) if store.exists(path) else ABSENT
         return Job(name, name, person, stamp)
-    return Job(str(root / name), name, person, _local_stamp(root / name))
+    return Job(_whole(root / name), name, person, _local_stamp(root / name))
 
 
 def _far(source: str) -> list[Job]:

@@ -46,6 +46,15 @@ class Plan:
             "ambulo": version("ambulo"),
         }
 
+    def entry(self, job: Job) -> dict[str, Any]:
+        """What the manifest says of a job, whatever becomes of it."""
+        return {
+            "name": job.name,
+            "person": job.person,
+            "source": job.url,
+            "by": self.made_by(),
+        }
+
     def has(self, entry: dict[str, Any] | None, job: Job) -> bool:
         """Whether the manifest's entry says that this job was done, as it is now."""
         if entry is None or entry.get("status") != "done" or entry.get("person") != job.person:
@@ -61,7 +70,7 @@ def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str
     """
     recognizer = recognizer or _recognizer(plan.recognizer, plan.recognizer_sha256)
     lake, begun = Lake(plan.out), time.perf_counter()
-    entry: dict[str, Any] = {"name": job.name, "person": job.person, "by": plan.made_by()}
+    entry = plan.entry(job)
     for _ in range(2):  # a file that changes while it is read is read again
         job.settle()
         before = job.current()
@@ -88,14 +97,8 @@ def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str
 
 def crashed(plan: Plan, job: Job) -> dict[str, Any]:
     """Quarantine a recording that takes its worker down, and give its entry."""
-    entry = {
-        "name": job.name,
-        "person": job.person,
-        "by": plan.made_by(),
-        "stamp": job.stamp,
-        "status": "quarantined",
-        "reason": CRASHED,
-    }
+    entry = plan.entry(job)
+    entry |= {"stamp": job.stamp, "status": "quarantined", "reason": CRASHED}
     lake = Lake(plan.out)
     lake.drop(job)
     lake.enter(job, entry)
