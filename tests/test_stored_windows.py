@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from ambulo import load_dataset
 from ambulo.cli import app
-from ambulo.datasets.stored import load_windows, save_windows
+from ambulo.datasets.stored import load_windows, parts_of, save_windows
 from ambulo.datasets.synthetic import make
-from ambulo.errors import DatasetError, OutputError
+from ambulo.errors import DatasetError, OutputError, WindowingError
 from ambulo.options import Options
 from ambulo.training import fit
 from ambulo.windows import Windows
@@ -68,6 +68,16 @@ def test_a_folder_of_windows_is_a_data_set(tmp_path: Path) -> None:
     cut = load_dataset("synthetic").windows(keep="all")
     assert found.describe() == cut.describe()
     assert np.array_equal(found.of(["3"]).starts, cut.of(["3"]).starts)
+
+
+def test_recordings_without_a_window_are_left_out(tmp_path: Path) -> None:
+    recordings = make(people=2, minutes=0.5)
+    short = replace(recordings[0], values=recordings[0].values[:60], intervals=(), name="short")
+    dataset = replace(load_dataset("synthetic"), recordings=(short, *recordings))
+    stored = load_windows(save_windows(parts_of(dataset, keep="all"), tmp_path / "stored"))
+    assert stored.describe() == dataset.windows(keep="all").describe()
+    with pytest.raises(WindowingError, match=r"longest lasts 1\.20 s"):
+        save_windows(parts_of(replace(dataset, recordings=(short,))), tmp_path / "none")
 
 
 SCRIPT = """

@@ -25,6 +25,10 @@ _BLOCK = 1024
 """Windows that are looked at together."""
 
 
+class TooShortError(WindowingError):
+    """No recording is long enough for one window, which may be well where there are others."""
+
+
 @dataclass(frozen=True)
 class Windowing:
     """How a signal is cut: the same in training, in prediction and in a stream.
@@ -89,7 +93,7 @@ class Windowing:
         windows = replace(concatenate(parts), notes={"activities_left_out": left_out})
         if not len(windows):
             longest = max((recording.duration for recording in prepared), default=0.0)
-            raise WindowingError(
+            raise TooShortError(
                 f"no recording has {self.seconds:g} s in one piece (the longest lasts "
                 f"{longest:.2f} s, gaps included): give longer recordings or smaller seconds"
             )

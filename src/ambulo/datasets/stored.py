@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ambulo.datasets.dataset import Dataset, DatasetInfo
 from ambulo.errors import DatasetError, OutputError
-from ambulo.windows import Windowing, Windows
+from ambulo.windows import TooShortError, Windowing, Windows
 
 Array = npt.NDArray[Any]
 
@@ -192,10 +192,21 @@ def load_stored(folder: str) -> Dataset:
 
 
 def parts_of(dataset: Dataset, **options: Any) -> Iterable[Windows]:
-    """Each recording's windows of a data set, with all that `Dataset.windows` takes."""
+    """Each recording's windows of a data set, with all that `Dataset.windows` takes.
+
+    Recordings that are shorter than a window are left out there, and so they are here.
+    """
     if dataset.fixed is not None:
         yield dataset.windows(**options)
         return
+    some = False
     for recording in dataset.recordings:
         one = replace(dataset, recordings=(recording,))
-        yield replace(one.windows(**options), notes={})
+        try:
+            part = one.windows(**options)
+        except TooShortError:
+            continue
+        yield replace(part, notes={})
+        some = True
+    if not some:
+        dataset.windows(**options)  # which says how long the longest is
