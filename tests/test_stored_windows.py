@@ -20,6 +20,7 @@ from ambulo.cli import app
 from ambulo.datasets.stored import load_windows, parts_of, save_windows
 from ambulo.datasets.synthetic import make
 from ambulo.errors import DatasetError, OutputError, WindowingError
+from ambulo.importance import channel_importance
 from ambulo.options import Options
 from ambulo.training import fit
 from ambulo.windows import Windows
@@ -78,6 +79,13 @@ def test_recordings_without_a_window_are_left_out(tmp_path: Path) -> None:
     assert stored.describe() == dataset.windows(keep="all").describe()
     with pytest.raises(WindowingError, match=r"longest lasts 1\.20 s"):
         save_windows(parts_of(replace(dataset, recordings=(short,))), tmp_path / "none")
+
+
+def test_what_they_are_decided_by_is_told(windows: Windows, folder: Path) -> None:
+    length, channels = windows.values.shape[1:]
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(length * channels, 6))
+    here, there = (channel_importance(network, w) for w in (windows, load_windows(folder)))
+    assert here == there and any(lost.std > 0 for lost in here.channels)
 
 
 SCRIPT = """

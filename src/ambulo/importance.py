@@ -93,7 +93,7 @@ def _permuted(
     windows: Windows, axes: list[int], repeats: int, rng: np.random.Generator
 ) -> Iterator[Array]:
     for _ in range(repeats):
-        values = windows.values.copy()
+        values = np.array(windows.values)  # which may be in a file
         values[:, :, axes] = values[rng.permutation(len(values))][:, :, axes]
         yield values
 
