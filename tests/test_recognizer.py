@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -102,6 +103,30 @@ def test_a_newer_format_says_upgrade(saved: Path, tmp_path: Path) -> None:
     path = rewrite(saved, tmp_path / "new.ambulo", {"recognizer.json": head(saved, format=99)})
     with pytest.raises(RecognizerError, match="upgrade ambulo"):
         Recognizer.load(path)
+
+
+def test_no_damage_shows_as_anything_else(saved: Path, tmp_path: Path) -> None:
+    """Bits flipped anywhere, and content that is read but makes no sense."""
+    whole, path, chance = saved.read_bytes(), tmp_path / "bad.ambulo", random.Random(0)
+    heads = [head(saved, network=None, context=1.5), b"[" * 10**5, head(saved, windowing={})]
+    heads += [head(saved, windowing={"seconds": -1, "channels": []})]
+    for content in heads:
+        rewrite(saved, path, {"recognizer.json": content})
+        with pytest.raises(RecognizerError, match="damaged"):
+            Recognizer.load(path)
+    with zipfile.ZipFile(saved) as archive:
+        directory = archive.start_dir
+    refused = 0
+    for k in range(120):
+        flipped = bytearray(whole)
+        for _ in range(3):
+            flipped[chance.randrange(directory * (k % 2), len(whole))] ^= 1 << chance.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            Recognizer.load(path)
+        except RecognizerError:
+            refused += 1
+    assert refused > 60
 
 
 def test_a_graph_that_is_none_is_refused(saved: Path, tmp_path: Path) -> None:

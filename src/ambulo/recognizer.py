@@ -188,7 +188,9 @@ class Recognizer:
             raise RecognizerError(
                 f"{path}: there is no such file: train one with 'ambulo train'"
             ) from error
-        except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, EOFError) as error:
+        except RecognizerError:
+            raise
+        except Exception as error:  # zip, zlib, JSON and numpy have a dozen classes for bad bytes
             raise RecognizerError(
                 f"{path}: is not a recognizer, or is damaged ({error}): copy or train it again"
             ) from error
