@@ -125,6 +125,7 @@ MISTAKES = {
     "unknown model": ("evaluate synthetic --model x", "no model 'x'"),
     "unknown protocol": ("evaluate synthetic --protocol x", "no protocol 'x'"),
     "unknown person": ("train synthetic --people 1,99 --out o.ambulo", "99 not found"),
+    "a folder for a file": ("train synthetic --out .", "is a directory"),
     "unknown activities": ("train synthetic --activities x --out o.ambulo", "choose from six"),
     "unknown option": ("train synthetic --set x=1 --out o.ambulo", "unknown training options x"),
     "malformed option": ("train synthetic --set epochs --out o.ambulo", "NAME=VALUE"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Option(help="Its name; see the README.")]
 Protocol = Annotated[str, typer.Option(help="official, loso, groups:K or people:1,2.")]
-Out = Annotated[Path | None, typer.Option(help="Picture to write, a .png.")]
+Out = Annotated[Path | None, typer.Option(dir_okay=False, help="Picture to write, a .png.")]
 
 
 def ablate(

@@ -39,13 +39,15 @@ if TYPE_CHECKING:
 def train(
     dataset: str,
     model: Annotated[str, typer.Option(help="Its name; see the README.")] = "best",
-    out: Annotated[Path, typer.Option(help="The recognizer file to write.")] = Path("my.ambulo"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The recognizer file to write.")] = Path(
+        "my.ambulo"
+    ),
     people: Annotated[
         str | None, typer.Option(help="Train on these only: 1,2,… or official.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Keep every epoch here, and go on from it.")
+        Path | None, typer.Option(dir_okay=False, help="Keep every epoch here, and go on from it.")
     ] = None,
     data: DataPath = None,
     activities: Activities = None,

@@ -54,9 +54,11 @@ def evaluate(
         bool, typer.Option("--shuffled", help="With context: test bouts in random order.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="Folder for a page, pictures and JSON.")
+        Path | None, typer.Option(file_okay=False, help="Folder for a page, pictures and JSON.")
     ] = None,
-    keep: Annotated[Path | None, typer.Option(help="Folder for each fold's recognizer.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for each fold's recognizer.")
+    ] = None,
     data: DataPath = None,
     activities: Activities = None,
     device: Device = None,

@@ -25,7 +25,9 @@ def adapt(
     new_activity: Annotated[
         str | None, typer.Option(help="Take this activity of the folder, and no other.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The recognizer file to write.")] = Path("mine.ambulo"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The recognizer file to write.")] = Path(
+        "mine.ambulo"
+    ),
     seed: Annotated[int, typer.Option(min=0)] = 0,
     json_: Json = False,
 ) -> None:

@@ -28,9 +28,12 @@ def tune(
     ),
     seed: Annotated[int, typer.Option(min=0)] = 0,
     study: Annotated[
-        Path | None, typer.Option(help="File that keeps trials; a search goes on from it.")
+        Path | None,
+        typer.Option(dir_okay=False, help="File that keeps trials; a search goes on from it."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Picture to write, a .png.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Picture to write, a .png.")
+    ] = None,
     data: DataPath = None,
     activities: Activities = None,
     device: Device = None,
