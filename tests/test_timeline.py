@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ambulo import Timeline
+from ambulo.datasets.stored import save_windows
 from ambulo.errors import OutputError
 from ambulo.timeline import GAP, UNKNOWN, Bout, from_windows
+from ambulo.windows import Windows
 
 NAMES = ("sit", "walk", "run")
 
@@ -105,3 +109,26 @@ def test_a_place_that_cannot_be_written(timeline: Timeline, tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         timeline.save(tmp_path / "file" / "t.csv")
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(OutputError, match=r"out\.csv: is a folder"):
+        Timeline(()).save(tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o077, 0o600, 0o700), (0o002, 0o664, 0o775)])
+def test_who_may_read_is_what_the_user_says(
+    mask: int, file: int, folder: int, synthetic: Windows, tmp_path: Path
+) -> None:
+    before = os.umask(mask)
+    try:
+        path = Timeline(()).save(tmp_path / "new" / "out.json")
+        stored = save_windows([synthetic], tmp_path / "stored")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == file
+    assert {stat.S_IMODE(p.stat().st_mode) for p in stored.iterdir()} == {file}
+    assert stat.S_IMODE(stored.stat().st_mode) == folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -137,21 +137,31 @@ def wall(start: datetime, seconds: float) -> datetime:
 
 
 def write_whole(path: Path, write: Any) -> None:
-    """Call `write(temporary path)` and rename the result to `path`: a reader never sees a half."""
+    """Call `write(temporary path)` and rename the result to `path`: a reader never sees a half.
+
+    Who may read it is what the user's umask says. Raises OutputError for a folder, or a place that
+    cannot be written to.
+    """
     try:
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder: name a file, as one in it")
+        made = beside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
+        made.touch(exist_ok=False)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}): choose another place"
         ) from error
     try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        write(made)
+        os.replace(made, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """A name of its own for what becomes `path` when it is whole."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def from_windows(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from ambulo.datasets.dataset import Dataset, DatasetInfo
 from ambulo.errors import DatasetError, OutputError
+from ambulo.timeline import beside
 from ambulo.windows import TooShortError, Windowing, Windows
 
 Array = npt.NDArray[Any]
@@ -83,14 +83,13 @@ def save_windows(parts: Iterable[Windows], folder: str | Path) -> Path:
     folder = Path(folder)
     if folder.exists():
         raise OutputError(f"{folder}: exists: remove it, or name another folder")
+    made = beside(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        made.mkdir(parents=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
     try:
         _write(parts, made)
-        made.chmod(0o755)
         os.replace(made, folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}): make room") from error
