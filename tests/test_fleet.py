@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from ambulo import Recognizer, read
 from ambulo.cli import app
 from ambulo.datasets.synthetic import make
-from ambulo.errors import FleetError
+from ambulo.errors import FleetError, OutputError
 from ambulo.fleet import score
 from ambulo.fleet.jobs import Job, jobs
 from ambulo.fleet.lake import Lake
@@ -88,6 +88,30 @@ def test_bad_files_are_quarantined_with_reasons_and_tried_again(
     fresh = tmp_path / "fresh"
     score(str(study), str(fresh), recognizer, workers=1)
     assert alike(lake, fresh)
+
+
+def test_what_does_not_suit_is_no_day(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    """A gyroscope in degrees, stated to be in radians, is refused here as predict refuses it."""
+    for path in [p for p in study.rglob("*") if p.is_file()][1:]:
+        path.unlink()
+    (path,) = (p for p in study.rglob("*") if p.is_file())
+    frame = (pl.read_csv if path.suffix == ".csv" else pl.read_parquet)(path)
+    turned = frame.with_columns(pl.col("^.*gyro_.$") * 57.3)
+    (turned.write_csv if path.suffix == ".csv" else turned.write_parquet)(path)
+    path.with_suffix(".toml").write_text('unit = { gyro = "rad/s" }\n')
+    done = score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
+    ((_, reason),) = done.quarantined.items()
+    assert "does not suit" in reason and "rad/s" in reason
+    assert score(str(study), str(tmp_path / "lake"), recognizer, workers=1, anyway=True).done == 1
+
+
+def test_a_zone_that_is_none_touches_nothing(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    score(str(study), str(lake), recognizer, workers=1)
+    before = sorted(p.name for p in lake.rglob("*.parquet"))
+    with pytest.raises(OutputError, match="'Europe/Roma' is no time zone"):
+        score(str(study), str(lake), recognizer, workers=1, zone="Europe/Roma")
+    assert sorted(p.name for p in lake.rglob("*.parquet")) == before
 
 
 @pytest.mark.slow

@@ -57,6 +57,10 @@ class Suitability:
         """The checks with this verdict."""
         return [check for check in self.checks if check.verdict == verdict]
 
+    def reasons(self, verdict: str) -> str:
+        """The same in words."""
+        return "; ".join(f"{c.what}: {c.found}: {c.remedy}" for c in self.of(verdict))
+
 
 def signature(windows: Windows) -> dict[str, Any]:
     """What training data looks like, for a recognizer's card: small enough to print.

@@ -19,6 +19,9 @@ def score(
     workers: Annotated[int, typer.Option(min=0, help="Cores to use; 0: all.")] = 0,
     context: Context = "offline",
     zone: Annotated[str | None, typer.Option(help="The wearers' time zone.")] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Score even what does not suit the recognizer.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Score many recordings; run again, it does what is new, changed or failed.
@@ -37,6 +40,7 @@ def score(
             workers=workers,
             context=context,
             zone=zone,
+            anyway=anyway,
             tell=advance,
         )
     typer.echo(json.dumps(found.to_dict()) if json_ else str(found))

@@ -230,9 +230,7 @@ def _suit(path: Path, signal: Recording, model: Recognizer, anyway: bool) -> Non
     found = fit(signal, model)
     for check in found.of("doubt"):
         typer.echo(f"doubt: {path}: {check.what}: {check.found}: {check.remedy}", err=True)
-    refused = found.of("refuse")
-    if refused and not anyway:
-        reasons = "; ".join(f"{check.what}: {check.found}: {check.remedy}" for check in refused)
+    if (reasons := found.reasons("refuse")) and not anyway:
         raise RecognizerError(f"{path} does not suit this recognizer: {reasons} (or --anyway)")
 
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ambulo.days import in_zone
 from ambulo.errors import FleetError
 from ambulo.fleet.cluster import ray
 from ambulo.fleet.engines import Engine, local
@@ -65,6 +66,7 @@ def score(
     workers: int = 0,
     context: str = "offline",
     zone: str | None = None,
+    anyway: bool = False,
     tell: Tell | None = None,
 ) -> Outcome:
     """Score all recordings of `source` into the lake `out`.
@@ -73,17 +75,21 @@ def score(
     or any of these as an fsspec URL; `out` a folder or URL, `recognizer` a file or the name of one
     that comes along. `workers` is how many cores work, each on a recording, 0 all. What is in the
     lake already, from the same file by the same recognizer, is left as it is; what failed is tried
-    again. A recording that cannot be scored is quarantined: its reason stands in the manifest.
-    Raises FleetError where there is nothing to score or nowhere to write, and before anything is
-    scored for a recording whose place in the lake another one has; RecognizerError for a file that
-    is no recognizer.
+    again. A recording that cannot be scored, or, but for `anyway`, does not suit the recognizer, is
+    quarantined: its reason stands in the manifest, as does what is in doubt of the others.
+
+    Raises, before anything is touched, OutputError for a zone that is not known; FleetError where
+    there is nothing to score or nowhere to write, or for a recording whose place in the lake
+    another one has; RecognizerError for a file that is no recognizer.
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
+    if zone is not None:
+        in_zone(None, zone)
     recognizer = find(recognizer)
     Recognizer.load(recognizer)
     print_ = sha256(recognizer.read_bytes()).hexdigest()
-    plan = Plan(str(recognizer), print_, out, context, zone)
+    plan = Plan(str(recognizer), print_, out, context, zone, anyway)
     lake = Lake(out)
     found = jobs(source, but=lake.owns)
     lake.sweep()

@@ -14,13 +14,14 @@ import numpy as np
 
 from ambulo.context.windows import gravity_axes
 from ambulo.days import Day, days
-from ambulo.errors import AmbuloError
+from ambulo.errors import AmbuloError, RecognizerError
 from ambulo.fleet.jobs import Job
 from ambulo.fleet.lake import Lake
 from ambulo.gait import Gait
 from ambulo.piecewise import Decisions, decide_pieces
 from ambulo.readers import pieces
 from ambulo.recognizer import Recognizer
+from ambulo.suitability import fit
 from ambulo.wearing import Stillness
 
 CHANGED = "changed while it was read"
@@ -36,6 +37,7 @@ class Plan:
     out: str
     context: str
     zone: str | None
+    anyway: bool = False
 
     def made_by(self) -> dict[str, Any]:
         """What results depend on beside the recording."""
@@ -123,6 +125,9 @@ def _score(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The tables of a recording, and what its entry says of it."""
     whole = pieces(path)
+    suits = fit(whole.sketch, recognizer)
+    if (reasons := suits.reasons("refuse")) and not plan.anyway:
+        raise RecognizerError(f"does not suit this recognizer: {reasons}")
     names = [channel.name for channel in whole.sketch.channels]
     axes = gravity_axes(names)
     rate = whole.sketch.rate
@@ -146,6 +151,7 @@ def _score(
         "seconds": round(whole.duration, 3),
         "windows": len(found.seconds),
         "gaps": len(whole.gaps),
+        "doubts": suits.reasons("doubt"),
     }
     return tables, facts
 
