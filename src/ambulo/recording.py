@@ -149,9 +149,12 @@ class Recording:
             raise RecordingError(
                 f"recording '{self.name}': rate must be above 0 Hz, got {self.rate}"
             )
-        for a, b in zip(self.gaps, self.gaps[1:], strict=False):
-            if not a.start < a.end <= b.start:
-                raise RecordingError(f"recording '{self.name}': gaps overlap or run backwards: {a}")
+        ends = [0.0, *(gap.end for gap in self.gaps)]
+        for gap, before in zip(self.gaps, ends, strict=False):
+            if not before <= gap.start < gap.end:
+                raise RecordingError(
+                    f"recording '{self.name}': gaps overlap or run backwards: {gap}"
+                )
 
     def __len__(self) -> int:
         return len(self.values)

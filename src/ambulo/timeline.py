@@ -28,7 +28,8 @@ GAP = "gap"
 class Bout:
     """One activity from `start` to `end` (exclusive), seconds after the recording began.
 
-    `confidence` is the mean calibrated probability of the activity; 0 for unknown and gaps.
+    `confidence` is the mean calibrated probability of the activity, or of its being unknown; 0 for
+    gaps and for what lies in no window.
     """
 
     start: float

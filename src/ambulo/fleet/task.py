@@ -22,6 +22,7 @@ from ambulo.piecewise import Decisions, decide_pieces
 from ambulo.readers import pieces
 from ambulo.recognizer import Recognizer
 from ambulo.suitability import fit
+from ambulo.timeline import UNKNOWN
 from ambulo.wearing import Stillness
 
 CHANGED = "changed while it was read"
@@ -159,15 +160,16 @@ def _score(
 def _windows(job: Job, found: Decisions, activities: tuple[str, ...]) -> Any:
     import polars as pl
 
-    best = found.probabilities.argmax(axis=1)
+    best = np.array(activities)[found.probabilities.argmax(axis=1)]
+    odd = np.zeros(len(best)) if found.unknown is None else found.unknown
     columns: dict[str, Any] = {
         "recording": [job.name] * len(best),
         "start": found.seconds,
         "end": found.seconds + found.length,
-        "activity": np.array(activities)[best],
+        "activity": np.where(odd > 0.5, UNKNOWN, best),
     }
     columns |= {f"p {name}": found.probabilities[:, k] for k, name in enumerate(activities)}
-    columns["p unknown"] = found.unknown if found.unknown is not None else np.zeros(len(best))
+    columns["p unknown"] = odd
     return pl.DataFrame(columns).with_columns(pl.col("^p .*$").cast(pl.Float32))
 
 

@@ -269,7 +269,8 @@ def _method(found: Daily) -> Section:
     parts: list[Part] = [
         "Activities are those that a recognizer decided on"
         + _scores(found.card)
-        + ". Gap: nothing was recorded. Unknown: too little signal in one piece to decide on.",
+        + ". Gap: nothing was recorded. Unknown: like nothing that was learnt, or too "
+        "little signal in one piece to decide on.",
         "Bouts: up to 10 s of something else do not end one; a gap or time not worn does. A bout "
         "belongs to the day on which it begins.",
     ]
