@@ -10,7 +10,11 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from ambulo import processes
 from ambulo.processes import begin, threads
 
 CODE = """
@@ -61,3 +65,41 @@ def test_a_worker_keeps_to_its_share_of_the_cores() -> None:
         assert pool.submit(threads).result() == 3
     with ProcessPoolExecutor(1, context, begin, (0,)) as pool:
         assert pool.submit(threads).result() == 1
+
+
+def begin_without_torch(shared: object, queue: Any, workers: int) -> None:
+    processes._shared.update(shared=shared, queue=queue)
+
+
+class Slow(dict[str, float]):
+    """A row that takes its time to come, so that its job is done before."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        time.sleep(0.2)
+        return dict, (dict(self),)
+
+
+def talk(rows: int, job: int, tell: processes.Tell) -> int:
+    tell(Slow(job=job, row=0))
+    for k in range(1, rows):
+        tell({"job": job, "row": k})
+    if job == 2:
+        raise ValueError("the third fails")
+    return job
+
+
+@pytest.mark.parametrize(("jobs", "rows"), [(2, 1), (2, 4000), (3, 4000)])
+def test_all_that_workers_told_has_come_at_the_end(
+    jobs: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a pipe holds comes too, without which a worker does not end."""
+    monkeypatch.setattr(processes, "_prepare", begin_without_torch)
+    told: list[dict[str, float]] = []
+    done = processes.run(talk, rows, range(jobs), 2, told.append)
+    if jobs == 2:
+        assert sorted(done) == [(0, 0), (1, 1)]
+    else:
+        with pytest.raises(ValueError, match="the third fails"):
+            list(done)
+    by_job = [[row["row"] for row in told if row["job"] == job] for job in range(jobs)]
+    assert by_job == [list(range(rows))] * jobs

@@ -36,7 +36,8 @@ def run(
     """`work(shared, job, tell)` for each job: its number and outcome, as they get done.
 
     `shared` goes to each process once. With one worker all is done here. Processes share the
-    cores, and end when this one is killed.
+    cores, and end when this one is killed. All that was told has come when this ends, also by an
+    error.
     """
     workers = min(workers, len(jobs))
     if workers == 1:
@@ -56,7 +57,7 @@ def run(
             for future in done:
                 yield waiting.pop(future), future.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        _end(pool, queue, tell)
 
 
 def mapped(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -133,6 +134,15 @@ def _end_with_parent() -> None:
 
 def _work(work: Callable[[Any, Any, Tell], Any], job: Any) -> Any:
     return work(_shared["shared"], job, _shared["queue"].put)
+
+
+def _end(pool: ProcessPoolExecutor, queue: Any, tell: Tell) -> None:
+    """End a pool, and hear it out: a worker ends only when all it told has gone into the pipe."""
+    ending = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+    ending.start()
+    while ending.is_alive():
+        ending.join(0.02)
+        _drain(queue, tell)
 
 
 def _drain(queue: Any, tell: Tell) -> None:
