@@ -100,6 +100,25 @@ def test_a_list_of_people_is_groups(synthetic: Windows) -> None:
     np.testing.assert_allclose(listed.predict_proba(x), plain.predict_proba(x), atol=1e-6)
 
 
+def test_windows_of_nobody_are_dealt_to_some_people(
+    synthetic: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many people as windows would each be a stranger to all others once."""
+    seen: list[Windows] = []
+
+    def train(model: str, windows: Windows, **options: object) -> None:
+        seen.append(windows)
+
+    monkeypatch.setattr("ambulo.training.train", train)
+    AmbuloClassifier().fit(np.zeros((1203, 4, 2)), np.arange(1203) % 3)
+    AmbuloClassifier().fit(np.zeros((20, 4, 2)), np.arange(20) % 2)
+    many, few = seen
+    assert len(many.people) == 30 and len(few.people) == 20
+    assert len(set(many.recordings)) == 1203  # no window speaks for the next
+    counts = [np.bincount(many.of([person]).labels, minlength=3) for person in many.people]
+    assert np.min(counts) >= 13
+
+
 def test_its_recognizer_is_saved_and_it_crosses_processes(
     fitted: AmbuloClassifier, synthetic: Windows, tmp_path: Path
 ) -> None:

@@ -18,6 +18,9 @@ from ambulo.windows import Windowing, Windows
 
 Array = npt.NDArray[Any]
 
+_PEOPLE = 30
+"""People to whom windows are dealt, where nobody says whose they are."""
+
 
 class ShapeError(TrainingError, ValueError):
     """Arrays do not fit; a ValueError too, as scikit-learn wants it."""
@@ -57,9 +60,9 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train on windows `X` with labels `y` `(n,)`; gives the classifier itself.
 
         `groups` `(n,)` says whose each window is: some people are kept aside to stop early and to
-        calibrate. Without it every window counts as a person of its own, and a window may calibrate
-        what its neighbour trained. Raises ShapeError for what does not fit, TrainingError for
-        options that are none.
+        calibrate. Without it windows are dealt to 30 people, each with all activities, and a window
+        may calibrate what its neighbour trained. Raises ShapeError for what does not fit,
+        TrainingError for options that are none.
         """
         from ambulo.training import train
 
@@ -74,7 +77,7 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.shape_in_ = values.shape[1:]
         if values.shape[1] < 2:
             raise ShapeError("X has windows of 1 sample (n_features = 1): give 2 samples or more")
-        people = np.arange(len(values)) if groups is None else np.asarray(groups)
+        people = _dealt(labels) if groups is None else np.asarray(groups)
         if people.shape != (len(values),):
             raise ShapeError(f"groups of shape {people.shape} for {len(values)} windows: one each")
         names = self._names(values.shape[2])
@@ -83,7 +86,7 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             labels=labels.astype(np.int16),
             activities=tuple(str(name) for name in self.classes_),
             subjects=people.astype(str),
-            recordings=people.astype(str),
+            recordings=(np.arange(len(values)) if groups is None else people).astype(str),
             starts=np.arange(len(values)) * values.shape[1],
             seconds=np.arange(len(values)) * values.shape[1] / self.rate,
             rate=float(self.rate),
@@ -137,6 +140,17 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.channels) != count:
             raise ShapeError(f"{count} channels in X, {len(self.channels)} names in channels")
         return tuple(self.channels)
+
+
+def _dealt(labels: Array) -> Array:
+    """Positions of people to whom windows are dealt, class by class; one each, if they are few.
+
+    What is learnt on each person as a stranger to the others would take for ever with as many
+    people as windows.
+    """
+    people = np.zeros(len(labels), np.int64)
+    people[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % _PEOPLE
+    return people
 
 
 def _laid_out(X: Any, y: Any, groups: Any) -> tuple[Any, Any, Any]:
