@@ -173,7 +173,8 @@ def _method(found: Summary) -> Section:
         "A person's minutes a day are the mean over that person's days, and every person counts "
         "once, with however many days; who never showed an activity counts with 0 minutes. Several "
         "recordings of one date are one day. Gap: nothing was recorded. Unknown: like nothing "
-        "that was learnt, or too little signal in one piece to decide on. Not worn: an hour or more without motion."
+        "that was learnt, or too little signal in one piece to decide on. Not worn: an hour or "
+        "more without motion."
     )
     left = f" {found.short} days had less signal than asked for and were left out."
     return Section("method", "How this was made", [text + (left if found.short else "")])
