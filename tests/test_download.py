@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import zipfile
@@ -29,7 +30,7 @@ class Server(BaseHTTPRequestHandler):
         type(self).ranges.append(asked)
         first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
         rest = self.content[first:]
-        self.send_response(206 if asked else 200)
+        self.send_response(206 if rest and asked else 416 if asked else 200)
         self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         self.wfile.write(rest[: self.allowance])
@@ -67,6 +68,15 @@ def test_a_broken_download_is_told_and_resumed(url: str, tmp_path: Path) -> None
     assert got.read_bytes() == whole and first is None
     assert second and int(second[6:-1]) > len(whole) // 4
     assert len(load_dataset("hapt", got).recordings) == 1
+
+
+def test_a_download_that_was_whole_but_not_moved_is_fetched_again(url: str, tmp_path: Path) -> None:
+    Server.content = hapt(tmp_path / "whole.zip").read_bytes()
+    name = hashlib.sha256(url.encode()).hexdigest()[:16]
+    part = tmp_path / "cache" / "downloads" / f"{name}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(Server.content)
+    assert archive.locate("hapt", ["hapt.zip"], url).read_bytes() == Server.content
 
 
 def test_the_cache_is_found_before_the_network(url: str, tmp_path: Path) -> None:

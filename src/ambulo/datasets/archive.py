@@ -188,6 +188,9 @@ def _resume(url: str, output_file: str, pooch: Any, check_only: bool = False) ->
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}
     with requests.get(url, headers=headers, stream=True, timeout=20) as reply:
+        if reply.status_code == 416 and have:  # there is no more than that: all of it, or another's
+            part.unlink()
+            return _resume(url, output_file, pooch)
         reply.raise_for_status()
         whole = reply.status_code != 206
         total = int(reply.headers.get("content-length", 0)) + (0 if whole else have)
