@@ -104,6 +104,51 @@ def test_bad_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     assert np.isfinite(got.values).all()
 
 
+def moments(*pieces: tuple[float, float]) -> list[str]:
+    """Rows at 50 Hz from each start to its end, in seconds, one piece below the other."""
+    times = np.concatenate([np.arange(round(50 * (b - a))) / 50 + a for a, b in pieces])
+    return [f"{t:.3f},{k},0.5,9.8" for k, t in enumerate(times)]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [((0, 20), (0, 20)), ((0, 20), (0.007, 5)), ((0, 20), (12, 40)), ((100, 120), (0, 20))],
+)
+def test_a_clock_that_restarts_is_refused_not_sorted(
+    pieces: tuple[tuple[float, float], ...], tmp_path: Path
+) -> None:
+    path = csv(tmp_path / "twice.csv", HEADER, moments(*pieces))
+    with pytest.raises(RecordingError, match=r"twice.csv: .* at data row 1001 .* split the file"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ((0, 20), (30, 40), (20, 30), (40, 50)),  # a packet from a logger's memory came late
+        ((1.7e9 + 20, 1.7e9 + 40), (1.7e9, 1.7e9 + 20)),  # files joined in another order
+    ],
+)
+def test_rows_that_came_late_are_put_in_their_place(
+    pieces: tuple[tuple[float, float], ...], tmp_path: Path
+) -> None:
+    lines = moments(*pieces)
+    got = read(csv(tmp_path / "late.csv", HEADER, lines))
+    assert len(got) == len(lines) and not got.gaps
+    newest_first = read(csv(tmp_path / "back.csv", HEADER, moments((0, 5), (60, 90))[::-1]))
+    assert len(newest_first) == 1750 and len(newest_first.gaps) == 1
+
+
+def test_sensors_stacked_below_each_other_are_no_restart(tmp_path: Path) -> None:
+    acc = [f"{k / 50},1,2,9,,," for k in range(1000)]
+    gyro = [f"{k / 50},,,,1,2,3" for k in range(1000)]
+    path = csv(tmp_path / "wide.csv", HEADER + ",gyro_x,gyro_y,gyro_z", acc + gyro)
+    assert len(read(path)) == 1000
+    long = [f"{s},{k / 50},1,2,9" for s in ("accelerometer", "gyroscope") for k in range(1000)]
+    got = read(csv(tmp_path / "long.csv", "sensor,time,x,y,z", long))
+    assert len(got) == 1000
+
+
 def test_other_columns_are_let_be_and_subject_is_kept(tmp_path: Path) -> None:
     lines = [f"{line},42,bob" for line in rows()]
     got = read(csv(tmp_path / "more.csv", HEADER + ",heart_rate,subject", lines))

@@ -18,6 +18,7 @@ from ambulo.readers.grid import MAX_GAP, Stream, place, rate_of
 from ambulo.readers.intervals import activity_runs
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import ACC, GRAVITY, GYRO, Column
+from ambulo.readers.order import check_order
 from ambulo.readers.source import Source
 from ambulo.recording import Interval, Recording
 
@@ -193,6 +194,7 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     streams = []
     for part in parts:
         for stream in _whole_rows(source, part, counted):
+            check_order(stream, part.clock.epoch is not None)
             ordered, backwards, doubled = stream.in_order()
             counted["rows_out_of_order"] += backwards
             counted["rows_of_the_same_time"] += doubled

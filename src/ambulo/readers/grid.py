@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,18 +23,25 @@ _MOST = 40_000_000
 
 @dataclass(frozen=True)
 class Stream:
-    """Channels that share their times: `time` `(n,)` in seconds, `values` `(n, channels)`."""
+    """Channels that share their times: `time` `(n,)` in seconds, `values` `(n, channels)`.
+
+    `rows` `(n,)` are their rows in the table, from 0; None where these are all of them, in order.
+    """
 
     names: tuple[str, ...]
     time: Array
     values: Array
+    rows: Array | None = None
+
+    def take(self, index: Array) -> Stream:
+        """The rows at `index` `(m,)` alone, in that order."""
+        rows = index if self.rows is None else self.rows[index]
+        return Stream(self.names, self.time[index], self.values[index], rows)
 
     def good(self) -> Stream:
         """Without the rows that are not finite."""
         good = np.isfinite(self.values).all(axis=1) & np.isfinite(self.time)
-        if good.all():
-            return self
-        return replace(self, time=self.time[good], values=self.values[good])
+        return self if good.all() else self.take(np.flatnonzero(good))
 
     def in_order(self) -> tuple[Stream, int, int]:
         """Sorted by time, one row a moment; with the rows out of order, and of the same time."""
@@ -44,8 +51,7 @@ class Stream:
             return self, 0, 0
         order = np.argsort(self.time, kind="stable")
         order = order[np.r_[True, np.diff(self.time[order]) > 0]]
-        ordered = replace(self, time=self.time[order], values=self.values[order])
-        return ordered, backwards, len(steps) + 1 - len(order)
+        return self.take(order), backwards, len(steps) + 1 - len(order)
 
 
 def place(
