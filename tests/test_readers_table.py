@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ambulo import Recording, read
 from ambulo.errors import AmbuloError, OutputError, RecordingError
+from ambulo.readers import findings, pieces
 from ambulo.readers.table import write
 
 
@@ -55,6 +56,40 @@ def test_zoned_times_keep_the_moment(tmp_path: Path) -> None:
     lines = [f"2026-03-01T09:00:{i / 50:09.6f}+02:00,1,2,3" for i in range(100)]
     got = read(csv(tmp_path / "iso.csv", HEADER, lines))
     assert got.start == datetime(2026, 3, 1, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".feather"])
+def test_hours_are_those_of_the_files_own_zone(tmp_path: Path, ending: str) -> None:
+    """By offset in text, by name in a table; what is stated goes before; others are told of."""
+    rome = ZoneInfo("Europe/Rome")
+    first = datetime(2026, 6, 1, 23, 0, tzinfo=rome)
+    times = [first + timedelta(milliseconds=20 * k) for k in range(200)]
+    frame = pl.DataFrame({"time": times, "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    path = tmp_path / f"night{ending}"
+    if ending == ".csv":
+        frame.with_columns(time=pl.Series([t.isoformat() for t in times])).write_csv(path)
+    else:
+        frame.write_parquet(path) if ending == ".parquet" else frame.write_ipc(path)
+    for got in (read(path), pieces(path).sketch):
+        assert got.start == first and got.start is not None and got.start.hour == 23
+        told = {f.what: f for f in findings(got)}["time"]
+        assert told.sure == "stated" and told.override == "zone=Europe/Rome"
+        assert ("UTC+02:00" if ending == ".csv" else "Europe/Rome") in told.decided
+        if ending != ".csv":
+            assert got.start.tzinfo == rome
+    abroad = read(path, zone="America/New_York").start
+    assert abroad == first and abroad is not None and abroad.hour == 17
+
+
+def test_offsets_that_change_are_told_by_the_first(tmp_path: Path) -> None:
+    first = datetime(2026, 10, 25, 0, 59, 58, tzinfo=UTC)
+    rome = [
+        (first + timedelta(seconds=k / 50)).astimezone(ZoneInfo("Europe/Rome")) for k in range(200)
+    ]
+    got = read(csv(tmp_path / "n.csv", HEADER, [f"{t.isoformat()},1,2,9" for t in rome]))
+    assert got.start == first and got.start.utcoffset() == timedelta(hours=2) and not got.gaps
+    told = {f.what: f for f in findings(got)}["time"]
+    assert told.sure == "assumed" and "+02:00, +01:00" in told.why
 
 
 @pytest.mark.parametrize("apart", [0, 37])
@@ -104,35 +139,35 @@ def test_bad_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     assert np.isfinite(got.values).all()
 
 
-def moments(*pieces: tuple[float, float]) -> list[str]:
+def moments(*parts: tuple[float, float]) -> list[str]:
     """Rows at 50 Hz from each start to its end, in seconds, one piece below the other."""
-    times = np.concatenate([np.arange(round(50 * (b - a))) / 50 + a for a, b in pieces])
+    times = np.concatenate([np.arange(round(50 * (b - a))) / 50 + a for a, b in parts])
     return [f"{t:.3f},{k},0.5,9.8" for k, t in enumerate(times)]
 
 
 @pytest.mark.parametrize(
-    "pieces",
+    "parts",
     [((0, 20), (0, 20)), ((0, 20), (0.007, 5)), ((0, 20), (12, 40)), ((100, 120), (0, 20))],
 )
 def test_a_clock_that_restarts_is_refused_not_sorted(
-    pieces: tuple[tuple[float, float], ...], tmp_path: Path
+    parts: tuple[tuple[float, float], ...], tmp_path: Path
 ) -> None:
-    path = csv(tmp_path / "twice.csv", HEADER, moments(*pieces))
+    path = csv(tmp_path / "twice.csv", HEADER, moments(*parts))
     with pytest.raises(RecordingError, match=r"twice.csv: .* at data row 1001 .* split the file"):
         read(path)
 
 
 @pytest.mark.parametrize(
-    "pieces",
+    "parts",
     [
         ((0, 20), (30, 40), (20, 30), (40, 50)),  # a packet from a logger's memory came late
         ((1.7e9 + 20, 1.7e9 + 40), (1.7e9, 1.7e9 + 20)),  # files joined in another order
     ],
 )
 def test_rows_that_came_late_are_put_in_their_place(
-    pieces: tuple[tuple[float, float], ...], tmp_path: Path
+    parts: tuple[tuple[float, float], ...], tmp_path: Path
 ) -> None:
-    lines = moments(*pieces)
+    lines = moments(*parts)
     got = read(csv(tmp_path / "late.csv", HEADER, lines))
     assert len(got) == len(lines) and not got.gaps
     newest_first = read(csv(tmp_path / "back.csv", HEADER, moments((0, 5), (60, 90))[::-1]))

@@ -229,6 +229,7 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
         rate=rate,
         gaps=tuple(gaps),
         epoch=None if epoch is None else epoch + zero,
+        zone=clock.zone,
         intervals=runs,
         subject=_subject(source, parts),
         findings=(*clock.findings, *findings),
@@ -269,7 +270,7 @@ def _one_clock(parts: list[Part], layout: Layout) -> tuple[list[Part], list[Find
         shift = 0.0 if part.clock.epoch is None or zero is None else part.clock.epoch - zero
         seconds = part.clock.seconds + shift if shift else part.clock.seconds
         epoch = zero if zero is not None else layout.epoch
-        clock = Clock(seconds, epoch, part.clock.findings)
+        clock = replace(part.clock, seconds=seconds, epoch=epoch)
         out.append(replace(part, clock=clock, stream=replace(part.stream, time=seconds)))
     return out, findings
 

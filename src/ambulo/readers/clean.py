@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ambulo.errors import RecordingError
 from ambulo.processes import ahead
+from ambulo.readers.clock import told_zone, zone_of
 from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.grid import MAX_GAP
 from ambulo.readers.meaning import Layout, Placed, finish
@@ -138,9 +139,11 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
         return None
     if len(set(channels)) != len(channels) or file.metadata.num_rows < 3:
         return None
-    scale, epoch = _time_unit(file, settings)
+    scale, epoch = _time_unit(file)
     if scale is None:
         return None
+    zone = getattr(file.schema_arrow.field("time").type, "tz", None)
+    own = zone_of(zone) if zone else None
     kept = keep(file.metadata.num_rows, len(channels))
     track = _Track(settings.rate, settings.max_gap, scale)
     at = 0
@@ -158,13 +161,15 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
             return None
         kept.put(at, values, track.rate)
         at += len(block)
+    even = Finding("rate", f"{track.rate:g} Hz", "stated", "every step is so", "rate=50")
     return Placed(
         columns=tuple(columns),
         values=kept.values,
         rate=track.rate,
         gaps=tuple(track.gaps),
-        epoch=epoch + track.zero if scale != 1.0 else None,
-        findings=(Finding("rate", f"{track.rate:g} Hz", "stated", "every step is so", "rate=50"),),
+        epoch=epoch + track.zero if own else None,
+        zone=own,
+        findings=(*((told_zone(own, settings),) if own else ()), even),
         notes={
             "rows": at,
             **dict.fromkeys(("rows_dropped", "rows_out_of_order", "rows_of_the_same_time"), 0),
@@ -183,7 +188,7 @@ def _block(batch: Any) -> pl.DataFrame:
     return frame
 
 
-def _time_unit(file: Any, settings: Settings) -> tuple[float | None, float]:
+def _time_unit(file: Any) -> tuple[float | None, float]:
     """Seconds a count of the time column, and the seconds since 1970 that are taken off."""
     import pyarrow as pa
 

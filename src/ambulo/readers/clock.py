@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +30,14 @@ _CLOCK = r"^(\d{1,2}):(\d{2}):(\d{2})(?:[.:,](\d{1,9}))?$"
 class Clock:
     """Seconds of every row `(n,)`, NaN where there are none, counted from `epoch`.
 
-    `epoch` is in seconds since 1970, None where the file gives no wall time.
+    `epoch` is in seconds since 1970, None where the file gives no wall time; `zone` is that of the
+    file's dates, None where they name none.
     """
 
     seconds: Array
     epoch: float | None
     findings: tuple[Finding, ...]
+    zone: tzinfo | None = None
 
 
 def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> Clock:
@@ -51,13 +55,15 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
             column = numbers
     if column.dtype.is_numeric():
         return _counted(where, column, unit, settings)
+    offsets: list[str] = []
     if column.dtype == pl.String:
         clock = _time_of_day(column)
         if clock is not None:
             return clock
-        column = _dates(column, settings)
+        text, column = column, _dates(column)
+        offsets = _offsets(text, column)
     if column.dtype.is_temporal() and column.null_count() <= 0.5 * len(column):
-        return _dated(column, settings)
+        return _dated(column, offsets, settings)
     raise RecordingError(
         f"{where}: column '{column.name}' is neither seconds nor ISO 8601 (row 1: "
         f"{column[0] if len(column) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
@@ -78,9 +84,13 @@ def _counted(where: str, column: pl.Series, stated: str, settings: Settings) -> 
     finding = Finding("time", f"{unit} since " + ("1970" if since_1970 else "a start"), sure, why)
     if sure != "stated" or unit != "s":
         finding = Finding(*(finding.what, finding.decided, sure, why), override="time=s|ms|us|ns")
+    told: tuple[Finding, ...] = (finding,)
+    if since_1970 and not settings.zone:
+        why = "counts since 1970 name no zone"
+        told += (Finding("zone", "UTC", "assumed", why, "zone=Europe/Rome"),)
     with np.errstate(over="ignore"):
         seconds = (values - first) / PER_SECOND[unit]
-    return Clock(seconds, first / PER_SECOND[unit] if since_1970 else None, (finding,))
+    return Clock(seconds, first / PER_SECOND[unit] if since_1970 else None, told)
 
 
 def _unit_of_time(
@@ -126,7 +136,7 @@ def _time_of_day(column: pl.Series) -> Clock | None:
     return Clock(seconds, None, (Finding("time", "time of day", "stated", why),))
 
 
-def _dates(column: pl.Series, settings: Settings) -> pl.Series:
+def _dates(column: pl.Series) -> pl.Series:
     """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`."""
 
     text = column.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
@@ -142,12 +152,46 @@ def _dates(column: pl.Series, settings: Settings) -> pl.Series:
     return column
 
 
-def _dated(column: pl.Series, settings: Settings) -> Clock:
+def _offsets(text: pl.Series, dates: pl.Series) -> list[str]:
+    """The offsets from UTC, as `+02:00` or `Z`, of the texts that are `dates`, the first first."""
+    found = text.filter(dates.is_not_null()).str.extract(r"(Z|[+-]\d{2}:?\d{2})\s*$")
+    return found.drop_nulls().unique(maintain_order=True).to_list()
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone of a column's dates: `Europe/Rome`, or an offset, `+02:00`; UTC where unknown."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        if name[:1] in "+-Z":
+            return datetime.strptime(name, "%z").tzinfo or UTC
+        zone = ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return UTC
+    if name.startswith("Etc/"):  # Etc/GMT-2 is what polars makes of +02:00
+        return timezone(zone.utcoffset(datetime(2000, 1, 1)) or timedelta(0))
+    return zone
+
+
+def told_zone(zone: tzinfo, settings: Settings, offsets: Sequence[str] = ()) -> Finding:
+    """By which clock dates that have a zone are told: the first, should they have several."""
+    sure, why = "stated", "the column says so"
+    if settings.zone:
+        why = "you said so"
+    elif len(offsets) > 1:
+        sure, why = "assumed", f"the first of the offsets {', '.join(offsets[:4])}"
+    decided = f"dates with a zone, told in {settings.zone or zone}"
+    return Finding("time", decided, sure, why, "zone=Europe/Rome")
+
+
+def _dated(column: pl.Series, offsets: Sequence[str], settings: Settings) -> Clock:
     import polars as pl
 
     column = column.cast(pl.Datetime("ns", getattr(column.dtype, "time_zone", None)))
-    if column.dtype.time_zone is not None:  # type: ignore[attr-defined]
-        finding = Finding("time", "dates with a zone", "stated", "the column says so")
+    name = column.dtype.time_zone  # type: ignore[attr-defined]
+    own = zone_of(offsets[0] if offsets else name) if name is not None else None
+    if own is not None:
+        finding = told_zone(own, settings, offsets)
     else:
         zone = settings.zone or "UTC"
         twice = _second_time(column)
@@ -158,7 +202,7 @@ def _dated(column: pl.Series, settings: Settings) -> Clock:
     whole = column.dt.epoch("ns")
     first = int(whole.drop_nulls()[0])
     nanoseconds = (whole - first).cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return Clock(np.asarray(nanoseconds) / 1e9, first / 1e9, (finding,))
+    return Clock(np.asarray(nanoseconds) / 1e9, first / 1e9, (finding,), own)
 
 
 def _second_time(column: pl.Series) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Placed:
     rate: float
     gaps: tuple[Gap, ...]
     epoch: float | None
+    zone: tzinfo | None = None
     intervals: tuple[Interval, ...] = ()
     subject: str | None = None
     findings: tuple[Finding, ...] = ()
@@ -96,7 +97,7 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
         name=source.path.stem,
         intervals=intervals_of(source, placed, settings),
         gaps=placed.gaps,
-        start=_wall(placed.epoch, settings.zone or layout.zone),
+        start=_wall(placed.epoch, settings.zone or layout.zone, placed.zone),
         notes={**notes, "placement": settings.placement, "findings": tuple(found)},
     )
 
@@ -105,13 +106,15 @@ def _channel(column: Column, kind: str) -> str:
     return (f"{column.placement}." if column.placement else "") + f"{kind}_{column.axis}"
 
 
-def _wall(epoch: float | None, zone: str | None) -> datetime | None:
+def _wall(epoch: float | None, stated: str | None, own: tzinfo | None) -> datetime | None:
+    """When the recording starts, by the clock of the zone that is stated, else the file's own."""
     from zoneinfo import ZoneInfo
 
     if epoch is None:
         return None
     try:
-        return datetime.fromtimestamp(epoch, ZoneInfo(zone or "UTC"))
+        zone = ZoneInfo(stated) if stated else own or ZoneInfo("UTC")
+        return datetime.fromtimestamp(epoch, zone)
     except (ValueError, OverflowError, OSError) as error:
         raise RecordingError(
             f"its time is the year {1970 + epoch / 3.156e7:.0f}: state the unit of time"
