@@ -15,7 +15,7 @@ import pytest
 
 from ambulo import read
 from ambulo.errors import RecordingError
-from ambulo.readers import findings
+from ambulo.readers import findings, pieces
 
 NAMES = ["acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"]
 DATED = ("logger", "phyphox", "sensorlog", "axivity", "geneactiv", "actigraph")
@@ -176,6 +176,53 @@ def test_intervals_come_from_a_file_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "m.intervals.csv").write_text("start,end,activity\n10,0,sitting\n")
     with pytest.raises(RecordingError, match="row 1 is no interval"):
         read(path, intervals="m.intervals.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("0,10000,sitting\n10000,20000,rowing\n", "row 1, .* outside .* 30.0 s, as if .* in ms"),
+        ("0,10,sitting\n5000,6000,rowing\n", "row 2, 5000 to 6000 s, lies outside"),
+        ("-10,-5,sitting\n0,10,rowing\n", "row 1, -10 to -5 s, lies outside"),
+        ("0,10,sitting\n20,30,rowing\n5,15,rowing\n", r"row 1 \(sitting.* row 3 \(rowing"),
+        ("0,20,sitting\n2,3,sitting\n5,15,rowing\n", r"row 1 \(sitting.* row 3 \(rowing"),
+        ("0,10, \n", "row 1 is no interval"),
+    ],
+)
+def test_intervals_that_cannot_be_are_refused_by_row(rows: str, says: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "m.csv", files.ACC)
+    (tmp_path / "m.intervals.csv").write_text("start,end,activity\n" + rows)
+    with pytest.raises(RecordingError, match=rf"m.intervals.csv: {says}"):
+        read(path, intervals="m.intervals.csv")
+
+
+def test_dated_intervals_may_tell_of_other_recordings_too(tmp_path: Path) -> None:
+    dated = table(tmp_path / "m.csv", files.ACC)
+    frame = pl.read_csv(dated)
+    frame.with_columns(pl.col("time") + 1.7e9).write_csv(dated)
+    at = "{}.5,{}.0,{}\n".format
+    mine, other = at(1700000001, 1700000009, "sitting "), at(1700009001, 1700009009, "rowing")
+    (tmp_path / "i.csv").write_text("start,end,activity\n" + other + mine)
+    got = read(dated, intervals="i.csv")
+    assert [(i.start, i.end, i.activity) for i in got.intervals] == [(1.5, 9, "sitting")]
+    left_out = {f.what: f for f in findings(got)}["intervals left out"]
+    assert left_out.decided == "1" and "row 1" in left_out.why
+    (tmp_path / "i.csv").write_text("start,end,activity\n" + other)
+    with pytest.raises(RecordingError, match="all its intervals lie outside"):
+        read(dated, intervals="i.csv")
+
+
+def test_a_recording_in_pieces_is_labelled_over_all_its_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ambulo.readers.clean._STRETCHES", 4)
+    time = np.arange(30_000) / 10
+    day = pl.DataFrame({"time": time, "acc_x": 0.0, "acc_y": 0.0, "acc_z": 9.8})
+    day.write_parquet(tmp_path / "day.parquet")
+    (tmp_path / "i.csv").write_text("start,end,activity\n2000,3000,sitting\n")
+    for stated in ({"intervals": "i.csv"}, {"activity": "sitting"}):
+        whole, part = (of(tmp_path / "day.parquet", **stated) for of in (read, pieces))
+        assert part.sketch.intervals == whole.intervals
 
 
 @pytest.mark.parametrize(

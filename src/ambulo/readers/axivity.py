@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +63,8 @@ def _pieces(source: Source, settings: Settings) -> Pieces:
     counts = {"rows": len(blocks) * track.each, **dict.fromkeys(none, 0)}
     start = track.stretches[0].start
     placed = device.placed_of(data, told, sketch, (), start, worn, counts)
+    missing = sum(gap.end - gap.start for gap in track.gaps)
+    placed = replace(placed, seconds=track.samples / told.rate + missing)
     recording = device.finished(source, placed, told, settings)
     factors = np.array(list(recording.notes["scaled_by"].values()), np.float32)
     return Pieces(recording, track.samples, track.gaps, partial(track.blocks, fitted, factors))

@@ -95,8 +95,10 @@ def survey(source: Source, settings: Settings) -> tuple[Recording, int, tuple[Ga
     placed = _read(source, settings, Spread)
     if placed is None:
         return None
-    sketch = finish(source, replace(placed, gaps=()), Layout(), settings)
-    return sketch, int(placed.notes["rows"]), placed.gaps
+    rows = int(placed.notes["rows"])
+    seconds = rows / placed.rate + sum(gap.end - gap.start for gap in placed.gaps)
+    stretches = replace(placed, gaps=(), seconds=seconds)
+    return finish(source, stretches, Layout(), settings), rows, placed.gaps
 
 
 def blocks(source: Source, sketch: Recording) -> Iterator[Array]:

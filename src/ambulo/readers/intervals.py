@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import RecordingError
+from ambulo.readers.clock import PER_SECOND
+from ambulo.readers.finding import Finding
 from ambulo.recording import Interval
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ Array = npt.NDArray[Any]
 
 LONGEST_STEP = 0.5
 """Seconds beyond its last sample up to which a run of one activity may reach the next run."""
+OVERLAP = 0.1
+"""Seconds that two activities may have in common: annotation is rounded."""
+SINCE_1970 = 9e8
+"""Seconds above which an interval's are taken for those since 1970."""
 
 
 def activity_runs(time: Array, activity: Array, rate: float) -> tuple[Interval, ...]:
@@ -42,21 +49,27 @@ def activity_runs(time: Array, activity: Array, rate: float) -> tuple[Interval, 
     return tuple(out)
 
 
-def intervals_of(source: Source, placed: Placed, settings: Settings) -> tuple[Interval, ...]:
+def intervals_of(
+    source: Source, placed: Placed, settings: Settings
+) -> tuple[tuple[Interval, ...], list[Finding]]:
     """The recording's intervals: what the user states, else those of its activity column."""
     if settings.intervals:
-        return read_intervals(source.path.parent / settings.intervals, placed.epoch)
+        path = source.path.parent / settings.intervals
+        return read_intervals(path, placed.epoch, placed.duration)
     if settings.activity:
-        seconds = len(placed.values) / placed.rate + sum(g.end - g.start for g in placed.gaps)
-        return (Interval(0.0, seconds, settings.activity),)
-    return placed.intervals
+        return (Interval(0.0, placed.duration, settings.activity),), []
+    return placed.intervals, []
 
 
-def read_intervals(path: Path, epoch: float | None) -> tuple[Interval, ...]:
+def read_intervals(
+    path: Path, epoch: float | None, seconds: float
+) -> tuple[tuple[Interval, ...], list[Finding]]:
     """Intervals of a table with the columns start, end, activity: seconds, or dates with a zone.
 
     Seconds count from the recording's start, or from 1970 where they are above 9e8. `epoch` is
-    when the recording starts. Raises RecordingError naming the row.
+    when the recording starts, `seconds` how long it is. By date, one table may tell of several
+    recordings, so what lies outside this one is left out, and told. Raises RecordingError naming
+    the row, also where seconds lie outside the recording, or two activities are at the same time.
     """
     from ambulo.readers.source import Source
 
@@ -67,16 +80,66 @@ def read_intervals(path: Path, epoch: float | None) -> tuple[Interval, ...]:
         raise RecordingError(
             f"{path}: lacks the column {missing[0]}: intervals are start, end, activity"
         )
-    out = []
+    rows: list[tuple[int, Interval]] = []
+    outside = []
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
         start, end = (_seconds(row[name], epoch) for name in ("start", "end"))
-        if start is None or end is None or not end > start or not row["activity"]:
+        activity = str(row["activity"] or "").strip()
+        if start is None or end is None or not end > start or not activity:
             raise RecordingError(
                 f"{path}: row {number} is no interval ({row}): give start, end (later) and activity"
             )
-        if end > 0:
-            out.append(Interval(max(start, 0.0), end, str(row["activity"])))
-    return tuple(sorted(out, key=lambda interval: interval.start))
+        if start >= seconds or end <= 0 or end > 2 * seconds:
+            if not _is_wall(row["start"]):
+                raise RecordingError(_beyond(path, number, start, end, seconds))
+            if start >= seconds or end <= 0:
+                outside.append(number)
+                continue
+        rows.append((number, Interval(max(start, 0.0), end, activity)))
+    if outside and not rows:
+        raise RecordingError(
+            f"{path}: all its intervals lie outside the recording's {seconds:.1f} s (row "
+            f"{outside[0]}): look at their dates and their zone"
+        )
+    rows.sort(key=lambda numbered: numbered[1].start)
+    _check_apart(path, rows)
+    told = []
+    if outside:
+        why = f"they lie before or after the recording, the first in row {outside[0]}"
+        told = [Finding("intervals left out", str(len(outside)), "measured", why)]
+    return tuple(interval for _, interval in rows), told
+
+
+def _beyond(path: Path, number: int, start: float, end: float, seconds: float) -> str:
+    unit = next((unit for unit, n in PER_SECOND.items() if end <= 1.1 * n * seconds), "s")
+    return (
+        f"{path}: row {number}, {start:g} to {end:g} s, lies outside the recording's {seconds:.1f} "
+        + (f"s, as if it were in {unit}: " if unit != "s" and end > 0 else "s: ")
+        + "write seconds from the recording's start, or dates with a zone"
+    )
+
+
+def _check_apart(path: Path, rows: Sequence[tuple[int, Interval]]) -> None:
+    """Raise RecordingError for two of the `rows`, sorted by start, where activities overlap."""
+    latest: dict[str, tuple[float, int]] = {}
+    for number, interval in rows:
+        for activity, (end, other) in latest.items():
+            if activity != interval.activity and end - interval.start > OVERLAP:
+                raise RecordingError(
+                    f"{path}: row {other} ({activity}, to {end:g} s) and row {number} "
+                    f"({interval.activity}, from {interval.start:g} s) overlap: end one before the "
+                    "other begins"
+                )
+        before = latest.get(interval.activity, (0.0, 0))
+        latest[interval.activity] = max(before, (interval.end, number))
+
+
+def _is_wall(value: object) -> bool:
+    """Whether it is a date, or counts from 1970."""
+    try:
+        return float(str(value)) > SINCE_1970
+    except ValueError:
+        return True
 
 
 def _seconds(value: object, epoch: float | None) -> float | None:
@@ -94,4 +157,4 @@ def _seconds(value: object, epoch: float | None) -> float | None:
         return when.timestamp() - epoch
     if not np.isfinite(number):
         return None
-    return number - epoch if number > 9e8 and epoch is not None else number
+    return number - epoch if number > SINCE_1970 and epoch is not None else number

@@ -46,7 +46,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Placed:
-    """Numbers on a regular grid in the units of the file: what is left is what they mean."""
+    """Numbers on a regular grid in the units of the file: what is left is what they mean.
+
+    `seconds` is how long the recording is, gaps included, where the values are stretches of it.
+    """
 
     columns: tuple[Column, ...]
     values: Array
@@ -58,6 +61,13 @@ class Placed:
     subject: str | None = None
     findings: tuple[Finding, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first sample to the end of the last one, gaps included."""
+        own = len(self.values) / self.rate + sum(gap.end - gap.start for gap in self.gaps)
+        return own if self.seconds is None else self.seconds
 
 
 def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -> Recording:
@@ -87,6 +97,8 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise RecordingError(f"{source.path}: some of its numbers are beyond any sensor: repair it")
     cut = units.clipped(values, low, high)
+    intervals, more = intervals_of(source, placed, settings)
+    found += more
     notes = {**placed.notes, "clipped": dict(zip(labels, cut.tolist(), strict=True))}
     notes["scaled_by"] = dict(zip(labels, factors.tolist(), strict=True))
     return Recording(
@@ -95,7 +107,7 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
         channels=channels(labels),
         subject=settings.subject or placed.subject or source.path.stem or "unknown",
         name=source.path.stem,
-        intervals=intervals_of(source, placed, settings),
+        intervals=intervals,
         gaps=placed.gaps,
         start=_wall(placed.epoch, settings.zone or layout.zone, placed.zone),
         notes={**notes, "placement": settings.placement, "findings": tuple(found)},
