@@ -74,6 +74,7 @@ def test_a_manifest_says_who_where_and_what(kind: str, tmp_path: Path) -> None:
         ("file,person\nabsent.csv,1\n", "no such file"),
         ("file,person\n../outside.csv,1\n", "outside its folder"),
         ("person\n1\n", "names no file"),
+        ("file,person\n ,1\n", "entry 1 names no file"),
         ("file,colour\na.csv,red\n", "'colour' is not understood"),
     ],
 )
@@ -82,6 +83,28 @@ def test_a_wrong_manifest_is_refused(manifest: str, says: str, tmp_path: Path) -
     (tmp_path / "in" / "manifest.csv").write_text(manifest)
     with pytest.raises(DatasetError, match=says):
         load_dataset(str(tmp_path / "in"))
+
+
+def test_blanks_around_a_name_make_no_other_person_or_activity(tmp_path: Path) -> None:
+    named = ("walking", " walking ")
+    rows = [f"{k / 50},{k % 7},0.5,9.8,{named[k // 100 % 2]}" for k in range(400)]
+    rows[:50] = [row.replace("walking", "") for row in rows[:50]]
+    for name in "abc":
+        lines = ["time,acc_x,acc_y,acc_z,activity", *rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "manifest.csv").write_text(
+        "file,person,activity\na.csv,anna, \nb.csv ,anna ,\nc.csv, bob, rowing\n"
+    )
+    dataset = load_dataset(str(tmp_path))
+    assert dataset.people == ["anna", "bob"] and dataset.activities == ("rowing", "walking")
+    assert [(i.start, i.end) for i in dataset.recordings[0].intervals] == [(1.0, 8.0)]
+
+
+def test_a_wearer_is_one_with_blanks_or_without(tmp_path: Path) -> None:
+    rows = [f"{k / 50},{k % 7},0.5,9.8,{('bob', ' bob ', ' ')[k % 3]}" for k in range(200)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["time,acc_x,acc_y,acc_z,subject", *rows]) + "\n")
+    assert read(path).subject == "bob"
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:

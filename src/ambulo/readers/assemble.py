@@ -92,19 +92,21 @@ def _part(
     values = np.stack([_numbers(where, frame, c.name) for c in columns], axis=1)
     clock = _clock(where, frame, layout, settings)
     person = names.subject_column(frame.columns)
-    subjects = (
-        tuple(str(s) for s in frame[person].drop_nulls().unique(maintain_order=True)[:6])
-        if (person)
-        else ()
-    )
+    subjects: tuple[str, ...] = ()
+    if person:
+        wearers = _trimmed(frame, person).unique(maintain_order=True)
+        subjects = tuple(wearer for wearer in wearers if wearer)[:6]
     activity = names.activity_column(frame.columns)
-    labels = None
-    if activity:
-        import polars as pl
-
-        labels = frame[activity].cast(pl.String).fill_null("").to_numpy().astype(str)
+    labels = _trimmed(frame, activity).to_numpy().astype(str) if activity else None
     stream = Stream(tuple(c.name for c in columns), clock.seconds, values)
     return Part(columns, stream, clock, len(frame), labels, subjects)
+
+
+def _trimmed(frame: pl.DataFrame, name: str) -> pl.Series:
+    """Names of people or activities; blanks around them are none of the name, null is ''."""
+    import polars as pl
+
+    return frame[name].cast(pl.String).str.strip_chars().fill_null("")
 
 
 def _columns(

@@ -94,6 +94,7 @@ def _rows(manifest: Path) -> list[dict[str, Any]]:
     known = {"file", "person", *(item.name for item in fields(Settings))}
     if not rows or not isinstance(rows, list):
         raise RecordingError(f"{manifest}: lists no recording: write a row of file, person, … each")
+    rows = [_trimmed(row) for row in rows]
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict) or "file" not in row:
             raise RecordingError(f"{manifest}: entry {number} names no file: give file = …")
@@ -103,6 +104,14 @@ def _rows(manifest: Path) -> list[dict[str, Any]]:
                 f"{', '.join(sorted(known))}"
             )
     return rows
+
+
+def _trimmed(row: Any) -> Any:
+    """Without blanks around what it says: 'anna ' is no other person, and a blank says nothing."""
+    if not isinstance(row, dict):
+        return row
+    said = {key: v.strip() if isinstance(v, str) else v for key, v in row.items()}
+    return {key: v for key, v in said.items() if v != ""}
 
 
 def _listed(manifest: Path, row: dict[str, Any], stated: dict[str, Any]) -> tuple[Path, Recording]:
