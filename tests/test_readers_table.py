@@ -174,6 +174,34 @@ def test_rows_that_came_late_are_put_in_their_place(
     assert len(newest_first) == 1750 and len(newest_first.gaps) == 1
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize(("at", "stray"), [(0, 0.0), (499, 1.8e9), (250, 1.7e9 + 30 * 86400)])
+def test_a_stamp_far_from_all_others_is_left_out_and_told(
+    tmp_path: Path, ending: str, at: int, stray: float
+) -> None:
+    time = 1.7e9 + np.arange(500) / 50
+    time[at] = stray
+    frame = pl.DataFrame({"time": time, "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    frame = frame.with_columns(activity=pl.lit("walking")) if ending == ".csv" else frame
+    path = tmp_path / f"stray{ending}"
+    frame.write_csv(path) if ending == ".csv" else frame.write_parquet(path)
+    for got in (read(path), pieces(path).sketch):
+        assert got.duration == pytest.approx(10, abs=0.05) and got.notes["rows_dropped"] == 1
+        told = {f.what: f for f in findings(got)}["stray times"]
+        assert told.decided.startswith("1 ") and f"data row {at + 1} " in told.why
+        assert all(interval.end < 10.1 for interval in got.intervals)
+
+
+def test_a_pause_of_days_is_kept_and_one_of_years_refused(tmp_path: Path) -> None:
+    day = [(1.7e9 + 86400 * k, 1.7e9 + 86400 * k + 10) for k in (0, 3, 4)]
+    got = read(csv(tmp_path / "week.csv", HEADER, moments(*day)))
+    assert len(got) == 1500 and len(got.gaps) == 2
+    assert got.duration == pytest.approx(4 * 86400 + 10)
+    path = csv(tmp_path / "unset.csv", HEADER, moments((0, 3), day[0]))
+    with pytest.raises(RecordingError, match=r"150 rows, .* data row 1, lie 53.9 years"):
+        read(path)
+
+
 def test_sensors_stacked_below_each_other_are_no_restart(tmp_path: Path) -> None:
     acc = [f"{k / 50},1,2,9,,," for k in range(1000)]
     gyro = [f"{k / 50},,,,1,2,3" for k in range(1000)]

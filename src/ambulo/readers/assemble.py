@@ -18,7 +18,7 @@ from ambulo.readers.grid import MAX_GAP, Stream, place, rate_of
 from ambulo.readers.intervals import activity_runs
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import ACC, GRAVITY, GYRO, Column
-from ambulo.readers.order import check_order
+from ambulo.readers.order import tidy
 from ambulo.readers.source import Source
 from ambulo.recording import Interval, Recording
 
@@ -193,14 +193,17 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     parts, findings = _one_clock(parts, layout)
     notes: dict[str, Any] = {"rows": sum(part.rows for part in parts)}
     counted = {"rows_dropped": 0, "rows_out_of_order": 0, "rows_of_the_same_time": 0}
+    labelled = next((p for p in parts if p.activity is not None), None)
+    moments = labelled.clock.seconds.copy() if labelled else np.zeros(0)
     streams = []
     for part in parts:
         for stream in _whole_rows(source, part, counted):
-            check_order(stream, part.clock.epoch is not None)
-            ordered, backwards, doubled = stream.in_order()
-            counted["rows_out_of_order"] += backwards
-            counted["rows_of_the_same_time"] += doubled
+            ordered, told = tidy(stream, part.clock.epoch is not None, counted)
+            findings += told
             streams.append(ordered)
+            if part is labelled:
+                moments[stream.places] = np.nan
+                moments[ordered.places] = ordered.time
     streams = [stream for stream in streams if len(stream.time) > 1]
     if not streams:
         raise RecordingError(
@@ -219,10 +222,9 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     notes |= {**counted, "jitter": round(jitter, 4)}
     zero = pieces[0][0]
     epoch = parts[0].clock.epoch
-    labelled = next((p for p in parts if p.activity is not None), None)
     runs: tuple[Interval, ...] = ()
     if labelled is not None and labelled.activity is not None:
-        runs = activity_runs(labelled.clock.seconds - zero, labelled.activity, rate)
+        runs = activity_runs(moments - zero, labelled.activity, rate)
     clock = parts[0].clock
     findings.append(_said_rate(rate, jitter, settings))
     return Placed(

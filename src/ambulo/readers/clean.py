@@ -20,6 +20,7 @@ from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.grid import MAX_GAP
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import parse
+from ambulo.readers.order import APART, FEW, YEAR
 from ambulo.readers.source import Source
 from ambulo.recording import Gap, Recording
 
@@ -163,6 +164,8 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
             return None
         kept.put(at, values, track.rate)
         at += len(block)
+    if track.apart and track.count <= FEW:
+        return None
     even = Finding("rate", f"{track.rate:g} Hz", "stated", "every step is so", "rate=50")
     return Placed(
         columns=tuple(columns),
@@ -215,6 +218,7 @@ class _Track:
         self.zero = self.begin = 0.0
         self.expected = 0.0
         self.count = 0
+        self.apart = False
         self._last, self._step = 0, 0
 
     def remember(self, counts: pl.Series) -> None:
@@ -255,6 +259,11 @@ class _Track:
         for first, last in zip([0, *edges], [*edges, len(time)], strict=True):
             if first in edges:
                 end = self.expected
+                pause = float(time[first]) - self.zero - end
+                strays = self.count <= FEW and (self.apart or pause > APART)
+                if strays or pause > YEAR:
+                    return False
+                self.apart = pause > APART
                 self.begin, self.count = float(time[first]), 0
                 if self.begin - self.zero < end:
                     return False

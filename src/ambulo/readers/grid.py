@@ -33,6 +33,11 @@ class Stream:
     values: Array
     rows: Array | None = None
 
+    @property
+    def places(self) -> Array:
+        """The rows in the table `(n,)`, from 0."""
+        return np.arange(len(self.time)) if self.rows is None else self.rows
+
     def take(self, index: Array) -> Stream:
         """The rows at `index` `(m,)` alone, in that order."""
         rows = index if self.rows is None else self.rows[index]

@@ -1,7 +1,8 @@
 """The order of a sensor's rows: late samples are put in their place, a clock that restarts is not.
 
 Sorting by time is right for rows that come late. It would mix two recordings that stand one below
-the other, each with a clock of its own, so that is refused.
+the other, each with a clock of its own, so that is refused. A few stamps that are far from all
+others, as those of a clock before it was set, are left out.
 """
 
 from __future__ import annotations
@@ -12,17 +13,74 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import RecordingError
+from ambulo.readers.finding import Finding
 from ambulo.readers.grid import Stream
 
 Array = npt.NDArray[Any]
 
 LATE = 2.0
 """Seconds that rows may go back in time over others without being another recording."""
-_FEW = 10
+FEW = 10
 """Rows that may stand anywhere: a packet sent again, a stamp or two gone wrong."""
+_MOST = 0.05
+"""Share of rows above which stamps far from the others are not taken for wrong."""
 
 
-def check_order(stream: Stream, dated: bool) -> None:
+APART = 3600.0
+"""Seconds between a few rows and all the others from which on their stamps are taken for wrong."""
+YEAR = 365.25 * 86400
+"""Seconds without a row that no recording has: in between a clock was set."""
+
+
+def tidy(stream: Stream, dated: bool, counted: dict[str, int]) -> tuple[Stream, list[Finding]]:
+    """The rows in the order of time, one a moment; what was left out is counted, and told.
+
+    `dated` tells that time does not count from a start. Raises RecordingError naming the row.
+    """
+    sound, found = _without_strays(stream)
+    counted["rows_dropped"] += len(stream.time) - len(sound.time)
+    _check_order(sound, dated)
+    ordered, backwards, doubled = sound.in_order()
+    counted["rows_out_of_order"] += backwards
+    counted["rows_of_the_same_time"] += doubled
+    return ordered, found
+
+
+def _without_strays(stream: Stream) -> tuple[Stream, list[Finding]]:
+    """Without the few rows whose stamps are far from all others, as before a clock is set."""
+    if not (np.abs(np.diff(stream.time)) > APART).any():
+        return stream, []
+    order = np.argsort(stream.time, kind="stable")
+    steps = np.diff(stream.time[order])
+    sizes = np.diff(np.r_[0, np.flatnonzero(steps > APART) + 1, len(order)])
+    lone = np.repeat(sizes <= FEW, sizes)
+    if lone.sum() > _MOST * len(order):
+        return stream, []
+    kept = order[~lone]
+    _check_years(stream, kept)
+    if not lone.any():
+        return stream, []
+    stray = int(order[lone].min())
+    away = float(np.abs(stream.time[kept] - stream.time[stray]).min()) / 86400
+    why = f"data row {stream.places[stray] + 1} lies {away:.4g} days from where the others are"
+    told = Finding("stray times", f"{lone.sum()} left out", "measured", why)
+    return stream.take(np.sort(kept)), [told]
+
+
+def _check_years(stream: Stream, order: Array) -> None:
+    """Raise RecordingError where the rows, sorted by `order`, lie years apart."""
+    time = stream.time[order]
+    edges = np.flatnonzero(np.diff(time) > YEAR) + 1
+    if len(edges):
+        fewest = min(np.split(order, edges), key=len)
+        raise RecordingError(
+            f"{len(fewest)} rows, the first of them data row {stream.places[fewest.min()] + 1}, "
+            f"lie {np.diff(time).max() / YEAR:.1f} years from the others, as when a clock was set "
+            "in between: cut them out, or make a file of their own of them"
+        )
+
+
+def _check_order(stream: Stream, dated: bool) -> None:
     """Raise RecordingError naming the row where the clock of a sensor starts anew.
 
     There time goes back, and many rows follow among the times of those before. Rows that fill a
@@ -39,15 +97,14 @@ def check_order(stream: Stream, dated: bool) -> None:
         beyond = np.flatnonzero(time[at:end] > newest[at - 1])
         run, before = time[at : at + beyond[0] if len(beyond) else end], time[begin:at]
         low, high = float(run.min()), float(run.max())
-        if len(run) <= _FEW or high - low <= LATE:
+        if len(run) <= FEW or high - low <= LATE:
             continue
-        mixed = np.count_nonzero((before >= low) & (before <= high)) > _FEW
+        mixed = np.count_nonzero((before >= low) & (before <= high)) > FEW
         if mixed or (forward and not dated and high < time[:at].min()):
-            row = int(at if stream.rows is None else stream.rows[at]) + 1
+            back = time[at - 1] - time[at]
             raise RecordingError(
-                f"the clock of {', '.join(stream.names[:3])} goes back by "
-                f"{time[at - 1] - time[at]:.6g} s at data row {row} and goes on from there, as "
-                "when two recordings, or two devices, stand one below the other: split the file at "
-                "that row (if clocks were set back there in autumn, state the zone: --as "
-                "zone=Europe/Rome)"
+                f"the clock of {', '.join(stream.names[:3])} goes back by {back:.6g} s at data row "
+                f"{stream.places[at] + 1} and goes on from there, as when two recordings, or two "
+                "devices, stand one below the other: split the file at that row (if clocks were "
+                "set back there in autumn, state the zone: --as zone=Europe/Rome)"
             )
