@@ -4,8 +4,8 @@ Only the head is learnt anew, on features of the parent's network (Donahue et al
 person it is pulled toward the parent's weights (L2-SP: Li, Grandvalet, Davoine 2018), so that a
 minute of labels an activity is enough and what the labels do not show stays as it was. For an
 activity the parent's head is moved by what old and new windows, and copies of them, show beside the
-old ones alone (`ambulo.heads.taught`), and what it says for the new one is raised, or lowered, as
-far as old people, left out of this in turn, are not harmed. Do no harm: where the child does
+old ones alone (`ambulo.heads.taught`), and what it says for the new one is raised a little, or
+lowered until old people, left out of this in turn, are not harmed. Do no harm: where the child does
 not decide better what it was kept from (of a person each third of the windows in turn, of an
 activity the latest third), or forgets, there is none.
 """
@@ -57,13 +57,9 @@ FORGOTTEN = 0.01
 LOST = 0.02
 """The same where an activity is added, asked of old people who are left out in turn of what the
 child learns. In the end it learns from all of them; strangers lost less on average, not always."""
-SPARE = 0.0075
-"""Who loses less than this has room for more of what is new."""
-USUAL = 0.2
-FAVOURS = tuple(tenths / 10 for tenths in range(10, -7, -1))
+FAVOURS = (0.2, 0.1, 0.0, -0.1, -0.2, -0.3, -0.4, -0.5, -0.6)
 """How much is added to what a head, whose targets are ±1, says for an added activity: the two or
-three people who showed it differ less than all who will do it. Usually so much; more as long as
-others lose at most SPARE, less where they lose more than LOST."""
+three people who showed it differ less than all who will do it. Lowered as far as others lose."""
 MOST_OLD = 3000
 """Old windows that are learnt again beside the new ones, at most."""
 PARTS = 4
@@ -180,7 +176,7 @@ def _adding(
     new = np.arange(asked.shape[1]) >= len(first[1])
     for favour in FAVOURS:
         after = float(((asked + favour * new).argmax(1) == labels).mean())
-        if after >= before - (SPARE if favour > USUAL else LOST):
+        if after >= before - LOST:
             break
 
     z, y = features_of(network, windows.values[later]), windows.labels[later]
