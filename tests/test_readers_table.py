@@ -92,6 +92,38 @@ def test_offsets_that_change_are_told_by_the_first(tmp_path: Path) -> None:
     assert told.sure == "assumed" and "+02:00, +01:00" in told.why
 
 
+@pytest.mark.parametrize(
+    ("begin", "form", "decided", "sure"),
+    [
+        (datetime(2026, 3, 25, 9), "%d/%m/%Y", "day first", "stated"),
+        (datetime(2026, 3, 12, 23, 59, 58), "%d/%m/%Y", "day first", "stated"),
+        (datetime(2026, 3, 25, 9), "%m/%d/%Y", "month first", "stated"),
+        (datetime(2026, 3, 5, 23, 59, 58), "%d/%m/%Y", "day first", "measured"),
+        (datetime(2026, 3, 5, 23, 59, 58), "%m/%d/%Y", "month first", "measured"),
+        (datetime(2026, 3, 5, 9), "%m/%d/%Y", "month first", "assumed"),
+        (datetime(2026, 3, 5, 9), "%d.%m.%Y", "day first", "stated"),
+    ],
+)
+def test_day_and_month_are_told_apart_by_the_whole_column(
+    tmp_path: Path, begin: datetime, form: str, decided: str, sure: str
+) -> None:
+    times = [begin + timedelta(milliseconds=20 * k) for k in range(200)]
+    lines = [f"{t.strftime(form + ' %H:%M:%S.%f')},1,2,9" for t in times]
+    got = read(csv(tmp_path / "dates.csv", HEADER, lines))
+    assert got.start == begin.replace(tzinfo=UTC) and got.duration == pytest.approx(4)
+    told = {f.what: f for f in findings(got)}["dates"]
+    assert (told.decided, told.sure) == (decided, sure)
+
+
+def test_which_of_day_and_month_comes_first_can_be_stated(tmp_path: Path) -> None:
+    lines = [f"05/03/2026 09:00:{k / 50:06.3f},1,2,9" for k in range(200)]
+    path = csv(tmp_path / "dates.csv", HEADER, lines)
+    starts = [read(path, dates=first).start for first in ("day-first", "month-first")]
+    assert starts == [datetime(2026, m, d, 9, tzinfo=UTC) for m, d in ((3, 5), (5, 3))]
+    with pytest.raises(RecordingError, match="choose from day-first, month-first"):
+        read(path, dates="us")
+
+
 @pytest.mark.parametrize("apart", [0, 37])
 def test_the_hour_that_comes_twice_is_two_hours(tmp_path: Path, apart: int) -> None:
     """Local times without a zone, from 1:30 to 3:30 of the night when clocks go back at 3."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -56,14 +56,17 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
     if column.dtype.is_numeric():
         return _counted(where, column, unit, settings)
     offsets: list[str] = []
+    told: list[Finding] = []
     if column.dtype == pl.String:
         clock = _time_of_day(column)
         if clock is not None:
             return clock
-        text, column = column, _dates(column)
+        text = column
+        column, told = _dates(text, settings)
         offsets = _offsets(text, column)
     if column.dtype.is_temporal() and column.null_count() <= 0.5 * len(column):
-        return _dated(column, offsets, settings)
+        clock = _dated(column, offsets, settings)
+        return replace(clock, findings=(*clock.findings, *told))
     raise RecordingError(
         f"{where}: column '{column.name}' is neither seconds nor ISO 8601 (row 1: "
         f"{column[0] if len(column) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
@@ -136,20 +139,51 @@ def _time_of_day(column: pl.Series) -> Clock | None:
     return Clock(seconds, None, (Finding("time", "time of day", "stated", why),))
 
 
-def _dates(column: pl.Series) -> pl.Series:
-    """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`."""
+def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Finding]]:
+    """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`.
 
+    Those with slashes or dots, `5/3/2026 9:00:00`, come with what tells day from month.
+    """
     text = column.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
     zone = r"\s*([+-]\d{2}):?(\d{2})$"
     zoned = text.str.contains(zone) | text.str.ends_with("Z")
     if zoned.sum() > 0.5 * len(text):
         text = text.str.replace(r"Z$", "+00:00").str.replace(zone, "${1}${2}")
-        return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="ns", strict=False)
-    for form in ("%Y-%m-%dT%H:%M:%S%.f", "%m/%d/%Y %H:%M:%S%.f", "%d.%m.%Y %H:%M:%S%.f"):
-        parsed = text.str.to_datetime(form, time_unit="ns", strict=False)
-        if parsed.null_count() <= 0.5 * len(text):
-            return parsed
-    return column
+        form = "%Y-%m-%dT%H:%M:%S%.f%z"
+        return text.str.to_datetime(form, time_unit="ns", strict=False), []
+    form, told = "%Y-%m-%dT", []
+    for mark in "/.":
+        order = _order(text, mark, settings)
+        if order is not None:
+            first, second = ("%d", "%m") if order.decided == "day first" else ("%m", "%d")
+            form, told = f"{first}{mark}{second}{mark}%Y ", [order]
+    parsed = text.str.to_datetime(f"{form}%H:%M:%S%.f", time_unit="ns", strict=False)
+    return (parsed, told) if parsed.null_count() <= 0.5 * len(text) else (column, [])
+
+
+def _order(text: pl.Series, mark: str, settings: Settings) -> Finding | None:
+    """Whether day or month comes first in dates such as 5/3/2026; None where there are none."""
+    import polars as pl
+
+    form = rf"^(\d{{1,2}})[{mark}](\d{{1,2}})[{mark}]\d{{4}}\b"
+    first, second = (text.str.extract(form, k).cast(pl.Int64, strict=False) for k in (1, 2))
+    if first.null_count() > 0.5 * len(text):
+        return None
+    beyond = int((first > 12).sum()), int((second > 12).sum())
+    varied = first.n_unique(), second.n_unique()
+    day, sure, why = mark == ".", "assumed", "no number is over 12, and no day passes"
+    if settings.dates:
+        day, sure, why = settings.dates == "day-first", "stated", "you said so"
+    elif beyond[0] != beyond[1]:
+        day, sure = beyond[0] > beyond[1], "stated"
+        why = f"the {'first' if day else 'second'} number goes over 12"
+    elif mark == ".":
+        sure, why = "stated", "dates with dots are so"
+    elif varied[0] != varied[1]:
+        day, sure = varied[0] > varied[1], "measured"
+        why = f"the {'first' if day else 'second'} number goes on as days pass"
+    decided = "day first" if day else "month first"
+    return Finding("dates", decided, sure, why, "dates=day-first|month-first")
 
 
 def _offsets(text: pl.Series, dates: pl.Series) -> list[str]:

@@ -40,7 +40,8 @@ class Settings:
     sensor, as `{"acc": "g"}`; `scale`: Ambulo's unit per count of a sensor, as `{"acc": 0.0024}`;
     `gravity`: "included" or "removed"; `sign`: "android" (at rest the upward axis reads +g) or
     "ios" (it reads -g); `time`: the unit of the time column, s, ms, us or ns; `zone`: the time
-    zone of wall times, as "Europe/Rome"; `columns`: a column for a channel or for time, as
+    zone of wall times, as "Europe/Rome"; `dates`: "day-first" or "month-first", for 5/3/2026;
+    `columns`: a column for a channel or for time, as
     `{"acc_x": "A1"}`; `max_gap`: seconds above which a pause is a gap; `activity`: one activity
     for all of it; `intervals`: a file with the columns start, end, activity, beside the recording.
     """
@@ -54,6 +55,7 @@ class Settings:
     sign: str | None = None
     time: str | None = None
     zone: str | None = None
+    dates: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     max_gap: float | None = None
     activity: str | None = None
@@ -83,6 +85,7 @@ _ALLOWED = {
     "gravity": ("included", "removed"),
     "sign": ("android", "ios"),
     "time": ("s", "ms", "us", "ns"),
+    "dates": ("day-first", "month-first"),
 }
 
 

@@ -92,7 +92,7 @@ def _check_order(stream: Stream, dated: bool) -> None:
     if not len(backs):
         return
     newest = np.maximum.accumulate(time)
-    forward = float(np.median(np.diff(time))) > 0
+    forward = float(np.median(np.diff(time))) >= 0
     for begin, at, end in zip([0, *backs], backs, [*backs[1:], len(time)], strict=False):
         beyond = np.flatnonzero(time[at:end] > newest[at - 1])
         run, before = time[at : at + beyond[0] if len(beyond) else end], time[begin:at]
