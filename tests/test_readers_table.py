@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -325,6 +326,15 @@ def test_clean_parquet_is_read_as_the_careful_way_reads_it(tmp_path: Path) -> No
         assert (quick.rate, quick.start) == (careful.rate, careful.start)
         assert len(quick.gaps) == 1 and quick.duration == pytest.approx(careful.duration)
         assert quick.gaps[0].start == pytest.approx(careful.gaps[0].start)
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_durations_are_seconds(tmp_path: Path, unit: Literal["ms", "us", "ns"]) -> None:
+    time = pl.Series([timedelta(milliseconds=20 * k) for k in range(200)], dtype=pl.Duration(unit))
+    frame = pl.DataFrame({"time": time, "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    frame.write_parquet(tmp_path / "d.parquet")
+    got = read(tmp_path / "d.parquet")
+    assert (got.rate, got.duration, got.start) == (50, 4, None)
 
 
 def test_parquet_that_is_not_clean_is_read_with_care(tmp_path: Path) -> None:

@@ -47,6 +47,10 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
     """
     import polars as pl
 
+    if column.dtype == pl.Duration:
+        seconds = column.dt.total_nanoseconds().cast(pl.Float64).fill_null(float("nan")) / 1e9
+        told_so = Finding("time", "s since a start", "stated", "the column holds durations")
+        return Clock(np.array(seconds.to_numpy(), np.float64), None, (told_so,))
     if column.dtype.is_temporal() and not isinstance(column.dtype, pl.Datetime | pl.Date):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
