@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -97,6 +98,24 @@ def test_a_toml_file_beside_speaks_and_the_caller_overrules_it(tmp_path: Path) -
     assert np.allclose(read(path, sign="android").values[:, :3], files.ACC, atol=1e-5)
     (tmp_path / "unsaid.toml").write_text('sing = "ios"\n')
     with pytest.raises(RecordingError, match="unsaid.toml: 'sing' cannot be stated"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ('unit = { gyr = "deg/s" }', "unit.gyr: .* choose from acc, body_acc, gyro"),
+        ('unit = { accel = "g" }', "unit.accel: .* choose from acc"),
+        ("scale = { gyr = 0.1 }", "scale.gyr: .* choose from acc"),
+        ('columns = { acx = "accelerometer_x" }', "columns.acx: .* SENSOR_AXIS"),
+    ],
+)
+def test_what_is_stated_of_no_sensor_is_refused(stated: str, says: str, tmp_path: Path) -> None:
+    path = files.plain_unsaid(tmp_path)
+    with pytest.raises(RecordingError, match=f"unsaid.*: {says}"):
+        read(path, **tomllib.loads(stated))
+    (tmp_path / "unsaid.toml").write_text(stated)
+    with pytest.raises(RecordingError, match=f"unsaid.toml: {says}"):
         read(path)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ambulo.errors import RecordingError
+from ambulo.readers.names import parse
+from ambulo.recording import UNITS
 
 SURE = ("stated", "measured", "assumed")
 """The file or the user says so; the numbers show it; neither does, so it is worth a look."""
@@ -69,6 +71,18 @@ class Settings:
         for name in ("unit", "scale", "columns"):
             if not isinstance(getattr(self, name), Mapping):
                 raise RecordingError(f"{name} is a table: write {name}.acc=…, or {{'acc': …}}")
+        for name in ("unit", "scale"):
+            unknown = [key for key in getattr(self, name) if key not in UNITS]
+            if unknown:
+                raise RecordingError(
+                    f"{name}.{unknown[0]}: there is no such sensor: choose from {', '.join(UNITS)}"
+                )
+        unknown = [key for key in self.columns if key != "time" and not parse(key)]
+        if unknown:
+            raise RecordingError(
+                f"columns.{unknown[0]}: there is no such channel: write time, or SENSOR_AXIS as in "
+                "acc_x, left_ankle.gyro_z"
+            )
         for name in ("subject", "placement", "zone", "activity", "intervals"):
             if not isinstance(getattr(self, name), str | None):
                 raise RecordingError(f"{name}={getattr(self, name)!r}: must be text")
