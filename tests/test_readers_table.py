@@ -235,6 +235,53 @@ def test_a_pause_of_days_is_kept_and_one_of_years_refused(tmp_path: Path) -> Non
         read(path)
 
 
+@pytest.mark.parametrize("begin", [0.0, 1.7e9])
+@pytest.mark.parametrize(("each", "unit"), [(10, "ms"), (50, "s"), (2, "ms")])
+def test_samples_of_one_stamp_are_spread_up_to_the_next(
+    tmp_path: Path, begin: float, each: int, unit: str
+) -> None:
+    """Packets by Bluetooth, or stamps of whole seconds, with an activity that changes in one."""
+    stamps = [begin + k // each * each / 50 for k in range(17, 2000)]
+    lines = [
+        f"{t if unit == 's' else round(1000 * t):.0f},{k % 97},0.5,9.8,{'ab'[k >= 1030]}"
+        for k, t in enumerate(stamps, start=17)
+    ]
+    got = read(csv(tmp_path / "packets.csv", HEADER + ",activity", lines), time=unit)
+    assert got.rate == 50 and len(got) == 1983 and not got.gaps
+    assert np.allclose(got.values[:, 0], np.arange(17, 2000) % 97, atol=0.01)
+    told = {f.what: f for f in findings(got)}["stamps"]
+    assert told.decided == f"{each} samples each, spread evenly" and told.sure == "measured"
+    assert [i.activity for i in got.intervals] == ["a", "b"]
+    assert got.intervals[1].start == pytest.approx((1030 - 17) / 50)
+    assert got.notes["rows_of_the_same_time"] == 0
+
+
+def test_a_packet_that_is_lost_leaves_a_gap(tmp_path: Path) -> None:
+    lines = [f"{k // 50},{k % 97},0.5,9.8" for k in range(1000) if k // 50 != 7]
+    got = read(csv(tmp_path / "packets.csv", HEADER, lines), time="s")
+    assert got.rate == 50 and len(got.gaps) == 1 and got.duration == pytest.approx(20)
+    assert (got.gaps[0].start, got.gaps[0].end) == (pytest.approx(7), pytest.approx(8))
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([f"{k // 40 if k % 9 else k // 7},{k},0,9" for k in range(900)], "not evenly many"),
+        ([f"{k / 50},{k % 7},{9 * d},9" for k in range(99) for d in (0, 1)], "2 devices in turn"),
+    ],
+)
+def test_stamps_that_many_rows_share_are_refused_in_words(
+    tmp_path: Path, lines: list[str], says: str
+) -> None:
+    with pytest.raises(RecordingError, match=f"bear the time of the row before.* {says}"):
+        read(csv(tmp_path / "shared.csv", HEADER, lines))
+
+
+def test_rows_written_twice_count_once(tmp_path: Path) -> None:
+    got = read(csv(tmp_path / "doubled.csv", HEADER, [row for row in rows() for _ in "12"]))
+    assert len(got) == 200 and got.notes["rows_of_the_same_time"] == 200
+
+
 def test_sensors_stacked_below_each_other_are_no_restart(tmp_path: Path) -> None:
     acc = [f"{k / 50},1,2,9,,," for k in range(1000)]
     gyro = [f"{k / 50},,,,1,2,3" for k in range(1000)]

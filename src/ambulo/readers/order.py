@@ -2,11 +2,13 @@
 
 Sorting by time is right for rows that come late. It would mix two recordings that stand one below
 the other, each with a clock of its own, so that is refused. A few stamps that are far from all
-others, as those of a clock before it was set, are left out.
+others, as those of a clock before it was set, are left out. Samples that came in packets under one
+stamp are spread up to the next.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,11 @@ APART = 3600.0
 YEAR = 365.25 * 86400
 """Seconds without a row that no recording has: in between a clock was set."""
 
+_EVEN = 0.8
+"""Share of stamps that have about as many rows as usual, from which on these are spread."""
+_DEVICES = 5
+"""Rows a stamp up to which they may be several devices' in turn."""
+
 
 def tidy(stream: Stream, dated: bool, counted: dict[str, int]) -> tuple[Stream, list[Finding]]:
     """The rows in the order of time, one a moment; what was left out is counted, and told.
@@ -40,10 +47,14 @@ def tidy(stream: Stream, dated: bool, counted: dict[str, int]) -> tuple[Stream, 
     sound, found = _without_strays(stream)
     counted["rows_dropped"] += len(stream.time) - len(sound.time)
     _check_order(sound, dated)
-    ordered, backwards, doubled = sound.in_order()
+    backwards = int((np.diff(sound.time) < 0).sum())
+    if backwards:
+        sound = sound.take(np.argsort(sound.time, kind="stable"))
+    even, more = _spread(sound)
+    ordered, _, doubled = even.in_order()
     counted["rows_out_of_order"] += backwards
     counted["rows_of_the_same_time"] += doubled
-    return ordered, found
+    return ordered, found + more
 
 
 def _without_strays(stream: Stream) -> tuple[Stream, list[Finding]]:
@@ -108,3 +119,63 @@ def _check_order(stream: Stream, dated: bool) -> None:
                 "devices, stand one below the other: split the file at that row (if clocks were "
                 "set back there in autumn, state the zone: --as zone=Europe/Rome)"
             )
+
+
+def _spread(stream: Stream) -> tuple[Stream, list[Finding]]:
+    """Samples that share their stamps, as those of one packet or one second, spread evenly.
+
+    `stream` is sorted. Raises RecordingError where most rows share a stamp but not so evenly, or
+    where those of one stamp look like several devices'. Rows that say the same twice are let be.
+    """
+    time, values = stream.time, stream.values
+    firsts = np.flatnonzero(np.diff(time, prepend=-np.inf) > 0)
+    shared = len(time) - len(firsts)
+    if not shared or len(firsts) < 3:
+        return stream, []
+    again = np.diff(time) == 0
+    other = again & (values[1:] != values[:-1]).any(axis=1)
+    counts = np.diff(np.r_[firsts, len(time)])
+    usual = float(np.median(counts))
+    if other.sum() <= 0.5 * shared or (usual < 2 and shared <= 0.5 * len(time)):
+        return stream, []
+    about = np.abs(counts - usual) <= max(1.0, 0.2 * usual)
+    share = float(about[1:-1].mean())
+    what = f"{shared} of {len(time)} rows bear the time of the row before, from data row "
+    what += f"{stream.places[int(np.flatnonzero(again)[0]) + 1] + 1} on"
+    if usual < 2 or share < _EVEN:
+        raise RecordingError(
+            f"{what}, and not evenly many a stamp: write a time for each sample, or leave the "
+            "column of time out and give the rate (--rate HZ)"
+        )
+    if usual <= _DEVICES and _alternating(values, round(usual)):
+        raise RecordingError(
+            f"{what}, and they look like {usual:g} devices in turn: write one file a device"
+        )
+    why = f"{100 * share:.0f} % of stamps have about so many rows of different values"
+    told = Finding("stamps", f"{usual:g} samples each, spread evenly", "measured", why)
+    return replace(stream, time=_between(time[firsts], counts, usual, about)), [told]
+
+
+def _between(stamps: Array, counts: Array, usual: float, about: Array) -> Array:
+    """Times of `counts` `(n,)` samples a stamp, from each of `stamps` `(n,)` to the next.
+
+    Where there are fewer than `usual` (`about` is false), or a pause follows, they keep their usual
+    distance; those of the first stamp, which may be the rest of more, end where the next begin.
+    """
+    steps = np.diff(stamps)
+    step = float(np.median(steps))
+    steps = np.r_[steps, step]
+    whole = about & (steps <= 1.5 * step)
+    apart = np.where(whole, steps / counts, np.minimum(step / usual, steps / counts))
+    begins = stamps.astype(np.float64)
+    if counts[0] < usual and steps[0] <= 1.5 * step:
+        apart[0] = min(step / usual, steps[0] / counts[0])
+        begins[0] = stamps[1] - counts[0] * apart[0]
+    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(np.repeat(begins, counts) + place * np.repeat(apart, counts))
+
+
+def _alternating(values: Array, count: int) -> bool:
+    """Whether a row is less like the one before than like the one `count` rows before."""
+    near, far = (np.abs(values[k:] - values[:-k]).mean(axis=0) for k in (1, count))
+    return bool(near.sum() > 1.5 * far.sum())
