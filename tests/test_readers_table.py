@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -38,6 +39,18 @@ def test_what_is_written_is_read(recording: Recording, tmp_path: Path, ending: s
     assert (again.rate, again.channels, again.name) == (50, recording.channels, "minute")
     assert [i.activity for i in again.intervals] == ["sitting", "walking"]
     assert [i.end for i in again.intervals] == pytest.approx([30, 60])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("hours", [0, 2, -5])
+def test_what_is_written_keeps_its_hours(
+    recording: Recording, tmp_path: Path, ending: str, hours: int
+) -> None:
+    start = datetime(2026, 6, 1, 23, tzinfo=timezone(timedelta(hours=hours)))
+    path = write(replace(recording, start=start), tmp_path / f"night{ending}", labels=False)
+    for got in (read(path), pieces(path).sketch):
+        assert got.start == start and got.start.utcoffset() == timedelta(hours=hours)
+        assert "time" in {f.what for f in findings(got)}
 
 
 def test_gaps_are_stated_not_filled(tmp_path: Path) -> None:

@@ -166,6 +166,8 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
         at += len(block)
     if track.apart and track.count <= FEW:
         return None
+    why = f"samples are {1 / track.rate:.6g} s apart"
+    since = told_zone(own, settings) if own else Finding("time", "s since a start", "stated", why)
     even = Finding("rate", f"{track.rate:g} Hz", "stated", "every step is so", "rate=50")
     return Placed(
         columns=tuple(columns),
@@ -174,7 +176,7 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
         gaps=tuple(track.gaps),
         epoch=epoch + track.zero if own else None,
         zone=own,
-        findings=(*((told_zone(own, settings),) if own else ()), even),
+        findings=(since, even),
         notes={
             "rows": at,
             **dict.fromkeys(("rows_dropped", "rows_out_of_order", "rows_of_the_same_time"), 0),

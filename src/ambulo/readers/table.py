@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -26,7 +28,7 @@ def write(recording: Recording, path: str | Path, *, labels: bool = True) -> Pat
     frame = pl.DataFrame(columns).with_columns(pl.col("time").round(6))
     if recording.start is not None:
         microseconds = (pl.col("time") * 1e6).cast(pl.Duration("us"))
-        frame = frame.with_columns(time=pl.lit(recording.start) + microseconds)
+        frame = frame.with_columns(time=pl.lit(_named(recording.start)) + microseconds)
     if labels and recording.intervals:
         names = list(dict.fromkeys(interval.activity for interval in recording.intervals))
         codes = recording.labels(names)
@@ -36,3 +38,11 @@ def write(recording: Recording, path: str | Path, *, labels: bool = True) -> Pat
     csv = path.suffix.lower() == ".csv"
     write_whole(path, frame.write_csv if csv else frame.write_parquet)
     return path
+
+
+def _named(start: datetime) -> datetime:
+    """By a zone that has a name, as tables want it; polars makes UTC of an offset without one."""
+    hours = (start.utcoffset() or timedelta(0)) / timedelta(hours=1)
+    if not isinstance(start.tzinfo, timezone) or hours != round(hours) or not -12 <= hours <= 14:
+        return start
+    return start.astimezone(ZoneInfo(f"Etc/GMT{-round(hours):+d}"))
