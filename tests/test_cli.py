@@ -207,3 +207,8 @@ def test_a_folder_is_a_data_set_on_the_command_line(folder: Path) -> None:
         write(recording, folder / "mine" / recording.name / "monday.csv")
     shown = json.loads(ambulo("datasets", "show", "mine", "--json", cwd=folder).stdout)
     assert set(shown["counts"]) == {"person1", "person2"} and (folder / "mine.png").exists()
+    for recording in make(people=2, minutes=0.5, seed=9):
+        quick = recording.resampled(80.0)
+        write(quick, folder / "quick" / recording.name / "monday.csv")
+    run = ambulo("evaluate", "quick", "--model", "waist.ambulo", "--json", cwd=folder)
+    assert json.loads(run.stdout)["people"]["test"] == ["person1", "person2"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ambulo import train
 from ambulo.comparison import Comparison, ablate, compare
 from ambulo.datasets import load_dataset
 from ambulo.datasets.synthetic import make
@@ -43,6 +44,9 @@ def test_options_and_models_are_compared(synthetic: Windows) -> None:
     assert [e.options["imbalance"] for e in found.evaluations.values()] == ["none", "weights"]
     models = compare("", synthetic, "model", ["features", "small"], protocol="people:1", sizes={})
     assert [e.model for e in models.evaluations.values()] == ["features", "small"]
+    made = train("features", synthetic.of(["1", "2"]), validation=0.5, progress=False)
+    tested = compare("", synthetic, "model", [made]).evaluations.values()
+    assert [e.people for e in tested] == [("3", "4")]
 
 
 def test_mistakes_are_explained(synthetic: Windows) -> None:

@@ -13,6 +13,7 @@ from test_training import Tiny
 
 from ambulo import Recognizer, evaluate, train
 from ambulo.errors import EvaluationError
+from ambulo.importance import channel_importance
 from ambulo.protocols import folds
 from ambulo.scores import Evaluation
 from ambulo.windows import Windows
@@ -165,6 +166,8 @@ def test_a_recognizer_is_tested_on_what_it_takes(synthetic: Windows) -> None:
     order = sorted(synthetic.activities)
     sorted_ = synthetic.coded(order)
     assert evaluate(made, sorted_).accuracy() == evaluate(made, synthetic).accuracy()
+    lost = [channel_importance(made, w, repeats=1).accuracy for w in (synthetic, sorted_)]
+    assert lost[0] == pytest.approx(lost[1], abs=0.01) and lost[0] > 0.9
     few = sorted_[sorted_.labels > 1]
     assert evaluate(made, few).activities == synthetic.activities
     with pytest.raises(EvaluationError, match="these windows show rowing as well"):

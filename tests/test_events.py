@@ -82,6 +82,14 @@ def test_average_precision_rewards_the_sure_and_right() -> None:
     assert mean_precision(compare_events([([], right)], ["w"]), 0.5) is None
 
 
+def test_an_event_of_windows_is_as_sure_as_they_are_on_average() -> None:
+    """The first of them lies on a border: it alone would put this event behind the wrong one."""
+    right = [Event(0, 1, "w", 0.55), *(Event(k, k + 1, "w", 0.99) for k in range(1, 10))]
+    wrong = [Event(20 + k, 21 + k, "w", 0.6) for k in range(10)]
+    scores = compare_events([([Event(0, 10, "w")], right + wrong)], ["w"], (0.5,))
+    assert mean_precision(scores, 0.5) == approx(1.0)
+
+
 def test_an_event_counts_once_however_often_it_is_found() -> None:
     true = [Event(0, 10, "w")]
     found = [Event(0, 6, "w", 0.9), Event(6.5, 10, "w", 0.8)]

@@ -251,6 +251,11 @@ def test_a_recognizer_has_a_report_too(short: Windows, tmp_path: Path) -> None:
     page = page_of(evaluation, tmp_path / "out", windows=short)
     assert "attention" in page.sections and "importance" in page.sections
     assert re.search(r"Person [34], recording", page.text)
+    some = np.where(np.arange(len(short)) % 7, short.labels, -1)
+    other = replace(short, labels=some).coded(sorted(short.activities))
+    given = evaluate(loaded, other, explain=True, context="causal")
+    assert given.attention is not None and len(given.attention) == len(given.truth)
+    assert "attention" in page_of(given, tmp_path / "other", windows=other).sections
 
 
 def test_another_data_sets_people_are_not_the_same(synthetic: Windows) -> None:

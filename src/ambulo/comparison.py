@@ -14,6 +14,7 @@ from ambulo.datasets import Dataset
 from ambulo.errors import EvaluationError
 from ambulo.evaluation import evaluate
 from ambulo.options import Options
+from ambulo.recognizer import Recognizer
 from ambulo.scores import DRAWS, LEVEL, Evaluation
 from ambulo.windows import Windows
 
@@ -121,6 +122,7 @@ def _compare(
     evaluations, seconds = {}, {}
     for name, model, windows, own in runs:
         start = time.perf_counter()
-        evaluations[name] = evaluate(model, windows, protocol=protocol, **{**options, **own})
+        who = {} if isinstance(model, Recognizer) else {"protocol": protocol}
+        evaluations[name] = evaluate(model, windows, **{**who, **options, **own})
         seconds[name] = time.perf_counter() - start
     return Comparison(over, evaluations, seconds)

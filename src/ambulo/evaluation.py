@@ -243,7 +243,8 @@ def _of_recognizer(
     if not people:
         raise EvaluationError(
             f"the recognizer has learnt from all of these people ({', '.join(windows.people)}): "
-            "a score on them would mean nothing; test it on others"
+            "a score on them would mean nothing; test it on others (a folder is known by its own "
+            "name: if these are other people, rename it)"
         )
     if strange := [name for name in test.shown() if name not in known]:
         raise EvaluationError(
@@ -267,7 +268,7 @@ def _of_recognizer(
         data={k: v for k, v in test.describe().items() if k != "people"},
         temperatures=(recognizer.temperature,),
         importance=channel_importance(recognizer, test) if explain else None,
-        attention=attention_over_time(recognizer, test.values) if explain else None,
+        attention=attention_over_time(recognizer, test.labelled().values) if explain else None,
         context=context,
         **_tested(windows, [fold], [decided[test.labels >= 0]]),
     )
@@ -333,7 +334,7 @@ def train_and_test(shared: Shared, job: Job, report: Tell) -> Outcome:
         temperature=fitted.temperature,
         history=fitted.history,
         importance=channel_importance(network, test) if job.importance else None,
-        attention=attention_over_time(network, test.values) if job.attention else None,
+        attention=attention_over_time(network, test.labelled().values) if job.attention else None,
     )
 
 

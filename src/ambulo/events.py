@@ -104,13 +104,15 @@ def mean_precision(scores: dict[str, EventScores], overlap: float) -> float | No
 
 
 def _events(intervals: Iterable[Any]) -> list[Event]:
-    """Events in order of time, touching ones of one activity joined."""
+    """Events in order of time, touching ones of one activity joined, as sure as on average."""
     out: list[Event] = []
     for i in sorted(intervals, key=lambda i: (i.start, i.end)):
         sure = float(getattr(i, "confidence", 1.0))
         if out and out[-1].activity == i.activity and i.start <= out[-1].end + TOUCHING:
             last = out[-1]
-            out[-1] = Event(last.start, max(last.end, i.end), last.activity, last.confidence)
+            here, there = last.end - last.start, i.end - i.start
+            mean = (last.confidence * here + sure * there) / max(here + there, 1e-9)
+            out[-1] = Event(last.start, max(last.end, i.end), last.activity, mean)
         elif i.end > i.start:
             out.append(Event(i.start, i.end, i.activity, sure))
     return out

@@ -61,9 +61,15 @@ def channel_importance(
     windows' units. A permuted channel comes from another of the windows, drawn anew in each of
     `repeats`; at most `limit` windows are used, drawn by `seed`. Permutation importance: Breiman
     2001, section 10. Channels that tell the same share their importance: a small loss does not mean
-    that a channel tells nothing. Raises EvaluationError without labelled windows or repeats.
+    that a channel tells nothing. Raises EvaluationError without labelled windows or repeats, or for
+    windows that a recognizer does not take.
     """
     windows = windows.labelled()
+    if isinstance(network, Recognizer):
+        strange = [name for name in windows.shown() if name not in network.activities]
+        if wrong := windows.unlike(network.windowing) or ", ".join(strange):
+            raise EvaluationError(f"the recognizer does not take or know this: {wrong}")
+        windows = windows.coded(network.activities)
     rng = np.random.default_rng(seed)
     if limit is not None and len(windows) > limit:
         windows = windows[np.sort(rng.choice(len(windows), limit, replace=False))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from ambulo.datasets import Dataset
+    from ambulo.recognizer import Recognizer
     from ambulo.windows import Windows
 
 DataPath = Annotated[Path | None, typer.Option("--data", help="The data set's archive or folder.")]
@@ -78,6 +80,28 @@ def cut(
     """Windows of a data set."""
     loaded = load(dataset, data, activities, device)
     return loaded.windows(seconds=seconds, overlap=overlap, channels=channels, keep=keep)
+
+
+def as_taken(
+    recognizer: Recognizer, loaded: Dataset, *, keep: str = "labelled", **own: Any
+) -> Windows:
+    """Windows of a data set as a recognizer takes them, but for what is stated and not None.
+
+    Where no grouping of activities is asked for, it is the first with all that the recognizer
+    knows.
+    """
+    if loaded.grouping is None:
+        for grouping in loaded.info.groupings:
+            if {*recognizer.activities} <= {*loaded.info.activities(grouping)}:
+                loaded = replace(loaded, grouping=grouping)
+                break
+    for one in loaded.recordings:
+        recognizer.check([c.name for c in one.channels], one.rate, f"recording '{one.name}'")
+    taken = asdict(recognizer.windowing)
+    if loaded.fixed is not None:  # cut already, for good
+        taken = {"channels": taken["channels"]}
+    stated = {name: value for name, value in own.items() if value is not None}
+    return loaded.windows(keep=keep, **{**taken, **stated})
 
 
 def stated(pairs: list[str] | None, rate: float | None = None) -> dict[str, Any]:

@@ -24,9 +24,11 @@ from ambulo.cli.arguments import (
     Seeds,
     Set,
     Workers,
+    as_taken,
     cut,
     options,
 )
+from ambulo.cli.arguments import load as load_data
 
 if TYPE_CHECKING:
     from ambulo.scores import Evaluation
@@ -79,11 +81,12 @@ def evaluate(
     which = "all" if keep or context != "none" else "labelled"
     ready = model.endswith(".ambulo") or model in PRETRAINED
     tested = load(model) if ready else model
-    if isinstance(tested, Recognizer):  # cut as it takes them, but for what is stated
-        seconds = tested.windowing.seconds if seconds is None else seconds
-        overlap = tested.windowing.overlap if overlap is None else overlap
-        channels = channels or ",".join(tested.windowing.channels or ()) or None
-    windows = cut(dataset, data, activities, device, channels, seconds, overlap, which)
+    if isinstance(tested, Recognizer):
+        loaded = load_data(dataset, data, activities, device)
+        own = {"channels": channels, "seconds": seconds, "overlap": overlap}
+        windows = as_taken(tested, loaded, keep=which, **own)
+    else:
+        windows = cut(dataset, data, activities, device, channels, seconds, overlap, which)
     result = ambulo.evaluate(
         tested,
         windows,
@@ -97,6 +100,10 @@ def evaluate(
         keep=keep,
         **options(set_),
     )
+    if isinstance(tested, Recognizer):
+        learnt = [person for person in windows.people if person in result.folds[0].train]
+        if learnt:
+            typer.echo(f"note: left out, as learnt from: {', '.join(learnt)}", err=True)
     if report is not None:
         from ambulo.report import write_evaluation
 

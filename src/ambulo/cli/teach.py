@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambulo.cli.arguments import Json
+from ambulo.cli.arguments import Json, as_taken
 
 if TYPE_CHECKING:
     from ambulo.recognizer import Recognizer
@@ -54,14 +53,7 @@ def _cut(parent: Recognizer, name: str, only: str | None) -> Windows:
     from ambulo.datasets import load_dataset
     from ambulo.errors import AdaptError
 
-    dataset = load_dataset(name)
-    for grouping in dataset.info.groupings:  # the first that knows what the recognizer does
-        if {*parent.activities} <= {*dataset.info.activities(grouping)}:
-            dataset = replace(dataset, grouping=grouping)
-            break
-    for recording in dataset.recordings:
-        parent.check([c.name for c in recording.channels], recording.rate, f"'{recording.name}'")
-    windows = dataset.windows(**asdict(parent.windowing))
+    windows = as_taken(parent, load_dataset(name))
     if only is None:
         return windows
     if only not in windows.activities:

@@ -67,9 +67,10 @@ def _places(evaluation: Evaluation, windows: Windows) -> Array:
     labelled = np.flatnonzero(windows.labels >= 0)
     positions, truth = evaluation.positions, evaluation.truth
     assert positions is not None and truth is not None
-    if windows.activities == evaluation.activities and positions.max() < len(labelled):
+    if positions.max() < len(labelled):
         places: Array = labelled[positions]
-        if (windows.labels[places] == truth).all():
+        names = np.asarray(windows.activities)[windows.labels[places]]
+        if (names == np.asarray(evaluation.activities)[truth]).all():
             return places
     raise EvaluationError("these are not the windows that were evaluated: give the same ones")
 
@@ -96,8 +97,8 @@ def _mistakes(truth: Array, decided: Array, sure: Array, most: int) -> list[int]
 
 
 def _example(evaluation: Evaluation, windows: Windows, row: int, place: int) -> Example:
-    assert evaluation.probabilities is not None
-    p, true = evaluation.probabilities[0, row], int(windows.labels[place])
+    assert evaluation.probabilities is not None and evaluation.truth is not None
+    p, true = evaluation.probabilities[0, row], int(evaluation.truth[row])
     return Example(
         row=row,
         position=place,
