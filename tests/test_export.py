@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 
 from ambulo import Recognizer, export, train
-from ambulo.c_header import MODELS
+from ambulo.c_header import MODELS, run
 from ambulo.errors import OutputError
 from ambulo.exporting import FORMATS
 from ambulo.recognizer import softmax
@@ -71,6 +71,10 @@ def test_plain_c_decides_alike(model: str, synthetic: Windows, tmp_path: Path) -
     text = (tmp_path / "net.h").read_text()
     assert len(text) == done.bytes and '"walking"' in text
     assert model != "small" or done.bytes < 300_000
+    wild = synthetic.values[:3].copy()
+    wild[[0, 1], 9, 2] = np.nan, np.inf
+    said, _ = run(text, wild, len(few.activities))
+    assert np.isnan(said[:2]).all() and np.isfinite(said[2]).all()
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")

@@ -153,6 +153,19 @@ def test_the_hour_that_comes_twice_is_two_hours(tmp_path: Path, apart: int) -> N
     assert (np.diff(got.values[:, 0]) > 0).all()
 
 
+def test_a_number_beyond_any_sensor_is_refused(tmp_path: Path) -> None:
+    """As a float32 it is one; a network makes none of it, and context spreads that."""
+    lines = rows()
+    lines[70] = "1.4,1e20,0.5,9.8"
+    with pytest.raises(RecordingError, match="beyond any sensor"):
+        read(csv(tmp_path / "wild.csv", HEADER, lines))
+    whole = read(csv(tmp_path / "tame.csv", HEADER, rows()))
+    values = whole.values.copy()
+    values[70, 2] = np.nan
+    with pytest.raises(RecordingError, match="sample 70 of acc_z is nan"):
+        replace(whole, values=values)
+
+
 def test_samples_may_be_swapped_at_midnight(tmp_path: Path) -> None:
     lines = [f"23:59:{40 + k / 50:06.3f},{k},2,9" for k in range(1000)]
     lines += [f"00:00:{k / 50:06.3f},{1000 + k},2,9" for k in range(1000)]

@@ -208,6 +208,25 @@ def test_a_clock_that_is_set_loses_a_moment_and_not_the_session(recognizer: Reco
     assert len(after) > 20 and after[0].start == pytest.approx(-3570, abs=0.5)
 
 
+@pytest.mark.parametrize("wild", [np.nan, -np.inf, 1e20, 1e300])
+def test_a_sample_beyond_any_sensor_is_left_out(recognizer: Recognizer, wild: float) -> None:
+    (recording,) = make(people=1, minutes=0.5, seed=5)
+    time, values = np.arange(len(recording)) / 50, recording.values.astype(float)
+    values[700, 0] = wild
+    stream = Stream(recognizer)
+    decisions = [*stream.push(time, values), *stream.finish()]
+    assert stream.counts["not_finite"] == 1 and len(decisions) > 15
+    assert np.isfinite([decision.probability for decision in decisions]).all()
+
+
+def test_a_clock_that_runs_wild_is_refused(recognizer: Recognizer) -> None:
+    (recording,) = make(people=1, minutes=0.2, seed=5)
+    stream = Stream(recognizer)
+    with pytest.raises(RecordingError, match="no rate to make 50 Hz of"):
+        stream.push(np.arange(len(recording)) * 1e-7, recording.values)
+        stream.finish()
+
+
 def test_memory_is_bounded(recognizer: Recognizer) -> None:
     (recording,) = make(people=1, minutes=6.0, rate=100.0)
     sizes = []

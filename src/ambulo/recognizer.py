@@ -186,7 +186,8 @@ class Recognizer:
                 return cls._read(path, archive)
         except FileNotFoundError as error:
             raise RecognizerError(
-                f"{path}: there is no such file: train one with 'ambulo train'"
+                f"{path}: there is no such file: train one with 'ambulo train', or take one that "
+                "comes along, as ambulo.pretrained.load('waist')"
             ) from error
         except RecognizerError:
             raise

@@ -21,6 +21,10 @@ UNITS = {"acc": "m/s²", "body_acc": "m/s²", "gyro": "rad/s", "mag": "µT", "ec
 _NAME = re.compile(r"(?:(?P<placement>[a-z0-9_]+)\.)?(?P<sensor>[a-z_]+?)_(?P<axis>[xyz]|\d+)")
 
 
+LARGEST = 1e9
+"""What no sensor's numbers reach in any unit; a network, in single precision, fails beyond 1e19."""
+
+
 @dataclass(frozen=True)
 class Channel:
     """One column of a signal: `acc_x`, or `left_ankle.acc_x` where there are several placements."""
@@ -145,9 +149,15 @@ class Recording:
                 f"recording '{self.name}': values of shape {self.values.shape} do not fit "
                 f"{len(self.channels)} channels: give an array (samples, channels)"
             )
-        if not self.rate > 0:
+        if not 0 < self.rate < LARGEST:
             raise RecordingError(
                 f"recording '{self.name}': rate must be above 0 Hz, got {self.rate}"
+            )
+        if self.values.size and not -LARGEST < self.values.min() <= self.values.max() < LARGEST:
+            at, channel = np.argwhere(~(np.abs(self.values) < LARGEST))[0]
+            raise RecordingError(
+                f"recording '{self.name}': sample {at} of {self.channels[channel].name} is "
+                f"{self.values[at, channel]}: leave such samples out, and state a gap"
             )
         ends = [0.0, *(gap.end for gap in self.gaps)]
         for gap, before in zip(self.gaps, ends, strict=False):

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.errors import RecordingError
+
 Array = npt.NDArray[Any]
 
 STANDARD_GRAVITY = 9.80665
@@ -117,13 +119,18 @@ class Resampler:
     the lower rate on either side, beyond the ends of the signal its first and last value. Hence
     each sample comes `delay` seconds late. However the signal is divided among pushes, the values
     are the same to the last bit. Samples are made by `_ROW` at once, as products with a banded
-    matrix, several times as quick as one by one.
+    matrix, several times as quick as one by one. Raises RecordingError for rates a thousandfold
+    apart.
     """
 
     STATE = ("taken", "made", "first", "held")
 
     def __init__(self, rate: float, target: float) -> None:
         ratio = Fraction(target / rate).limit_denominator(1000)
+        if not ratio:
+            raise RecordingError(
+                f"{rate:g} Hz is no rate to make {target:g} Hz of: look at the time"
+            )
         self.up, self.down = ratio.numerator, ratio.denominator
         self.half = 10 * max(self.up, self.down) if ratio != 1 else 0
         self.delay = self.half / (self.up * rate)

@@ -270,9 +270,15 @@ static void ambulo_say(const float *window, ambulo_work *w, float *logits) {
     }
 }
 
-/* Calibrated probabilities of a window of AMBULO_LENGTH samples of AMBULO_RAW channels each. */
+/* Calibrated probabilities of a window of AMBULO_LENGTH samples of AMBULO_RAW channels each, in m/s2
+   with gravity and rad/s; NAN all, where a sample is no number or beyond any sensor. */
 static void ambulo_decide(const float *window, ambulo_work *w, float *probabilities) {
     float most = -INFINITY, sum = 0, each = 1 / AMBULO_TEMPERATURE;
+    for (int k = 0; k < AMBULO_LENGTH * AMBULO_RAW; k++) {
+        if (fabsf(window[k]) < 1e9f) continue;
+        for (int a = 0; a < AMBULO_CLASSES; a++) probabilities[a] = NAN;
+        return;
+    }
     for (int a = 0; a < AMBULO_CLASSES; a++) probabilities[a] = 0;
 #if AMBULO_VIEWS
     for (int view = 0; view < AMBULO_VIEWS; view++)

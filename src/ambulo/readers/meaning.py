@@ -16,7 +16,7 @@ from ambulo.readers.finding import Finding, Settings
 from ambulo.readers.intervals import intervals_of
 from ambulo.readers.names import ACC, GRAVITY, GYRO, Column
 from ambulo.readers.source import Source
-from ambulo.recording import UNITS, Gap, Interval, Recording, channels
+from ambulo.recording import LARGEST, UNITS, Gap, Interval, Recording, channels
 
 Array = npt.NDArray[Any]
 
@@ -94,7 +94,7 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
     found += _agreement(columns, values, placed.rate, kinds)
     labels = [_channel(column, kinds[column.group]) for column in columns]
     low, high = (np.array([edge(column) for column in values.T]) for edge in (np.min, np.max))
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+    if not ((low > -LARGEST) & (high < LARGEST)).all():
         raise RecordingError(f"{source.path}: some of its numbers are beyond any sensor: repair it")
     cut = units.clipped(values, low, high)
     intervals, more = intervals_of(source, placed, settings)

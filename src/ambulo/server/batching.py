@@ -27,6 +27,7 @@ SHARE = 500
 """Samples of one session that a round takes."""
 UNTOLD = 100
 """Rounds whose decisions a phone may leave unread before it is not read any further."""
+FAILED = "the server failed on these samples: connect again"
 ROUND = 32
 """Sessions in a round, and windows that go through the network at once: of more, each would take
 longer, and memory for them would be held for good."""
@@ -121,7 +122,7 @@ class Batcher:
             logging.getLogger(__name__).exception("a round of decisions failed")
             for session, _ in jobs:
                 session.over = session.ended
-                session.error = "the server failed on these samples: connect again"
+                session.error = FAILED
             return [[] for _ in jobs]
 
     def _round(self, jobs: list[tuple[Session, list[Array]]]) -> list[list[Decision]]:
@@ -131,6 +132,9 @@ class Batcher:
                 self._take(session, rows)
             except AmbuloError as error:
                 session.error = str(error)
+            except Exception:  # whatever it is, it is this phone's alone
+                logging.getLogger(__name__).exception("samples could not be taken")
+                session.error = FAILED
         due = [session.stream.due for session, _ in jobs]
         edges = np.cumsum([0, *map(len, due)])
         own, novelty = self._look([windows for windows in due if len(windows)])

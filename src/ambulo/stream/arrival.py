@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ambulo.recording import LARGEST
+
 Array = npt.NDArray[np.float64]
 
 JUMP = 10.0
@@ -37,7 +39,7 @@ class Arrival:
         Behind a jump of the clock there are several such runs, the signal being broken between.
         """
         self.counts["samples"] += len(time)
-        finite = np.isfinite(time) & np.isfinite(values).all(axis=1)
+        finite = np.isfinite(time) & (np.abs(values) < LARGEST).all(axis=1)
         self.counts["not_finite"] += int((~finite).sum())
         time, values = time[finite], values[finite]
         out, at = [], self._jump(time)
