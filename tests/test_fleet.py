@@ -166,6 +166,17 @@ def test_manifests_globs_and_addresses_name_recordings(study: Path, recognizer: 
     store.rm("/bucket", recursive=True)
 
 
+def test_a_file_with_a_bracket_in_its_name_is_no_glob(tmp_path: Path) -> None:
+    for name in ("day[1].csv", "day1.csv"):
+        (tmp_path / name).write_text("time,acc_x\n")
+    assert [job.name for job in jobs(str(tmp_path / "day[1].csv"))] == ["day[1].csv"]
+    assert [job.name for job in jobs(str(tmp_path / "day[12].csv"))] == ["day1.csv"]
+    store = pytest.importorskip("fsspec").filesystem("memory")
+    store.pipe("/brackets/day[1].csv", b"time,acc_x\n")
+    assert [job.name for job in jobs("memory://brackets/day[1].csv")] == ["day[1].csv"]
+    store.rm("/brackets", recursive=True)
+
+
 def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     from ambulo.fleet import task

@@ -111,12 +111,14 @@ def _near(source: str) -> list[Job]:
     path = Path(source)
     if path.is_file() and path.suffix == ".csv" and (rows := _manifest(path)) is not None:
         return [_listed(path.parent, row) for row in rows]
+    if path.is_file():  # whatever its name: one with a bracket is no glob
+        return [_of_file(path, path.parent)]
     if path.is_dir():
         files = [p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file()]
         files = [p for p in files if not _hidden(p.relative_to(path))]
         return [_of_file(p, path) for p in files]
     files = [Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file()]
-    root = Path(re.split(r"[*?\[]", source)[0]).parent if not path.is_file() else path.parent
+    root = Path(re.split(r"[*?\[]", source)[0]).parent
     return [_of_file(p, root) for p in files]
 
 
@@ -174,7 +176,7 @@ def _listed(root: Path, row: dict[str, str]) -> Job:
 def _far(source: str) -> list[Job]:
     store, path = filesystem(source)
     try:
-        many = any(sign in path for sign in "*?[")
+        many = any(sign in path for sign in "*?[") and not store.exists(path)
         infos = store.glob(path, detail=True) if many else store.find(path, detail=True)
     except (OSError, ValueError) as error:
         raise FleetError(
