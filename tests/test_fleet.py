@@ -213,6 +213,16 @@ def test_a_second_study_takes_no_place_of_the_first(
     assert score("../moved", "../lake", recognizer, workers=1).before == 1
 
 
+def test_what_was_quarantined_keeps_no_place(recognizer: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad" / "p0").mkdir(parents=True)
+    (tmp_path / "bad" / "p0" / "day0.parquet").write_text("dear diary\n")
+    lake, mended = str(tmp_path / "lake"), make_study(tmp_path / "mended", 1)
+    assert len(score(str(tmp_path / "bad"), lake, recognizer, workers=1).quarantined) == 1
+    assert score(str(mended), lake, recognizer, workers=1).done == 1
+    with pytest.raises(FleetError, match="holds p0/day0.parquet already"):
+        score(str(tmp_path / "bad"), lake, recognizer, workers=1)
+
+
 def test_a_lake_is_no_recording_of_its_source(recognizer: Path, tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", 1)
     for before in (0, 1):

@@ -119,9 +119,11 @@ def _keep_places(lake: Lake, found: Sequence[Job], entries: dict[str, dict[str, 
     """See that no recording takes another one's place, which a file of the same name would.
 
     The same size and time of change make it the same recording, moved: its entry says so then.
-    Entries of older lakes do not tell where recordings were, and are taken for these.
+    Entries of older lakes do not tell where recordings were, and are taken for these. What was
+    quarantined has no rows, and so no place that could be taken.
     """
-    moved = [job for job in found if entries.get(job.key, {}).get("source", job.url) != job.url]
+    held = {key: entry for key, entry in entries.items() if entry.get("status") == "done"}
+    moved = [job for job in found if held.get(job.key, {}).get("source", job.url) != job.url]
     for job in moved:
         entry = entries[job.key]
         if entry.get("stamp") != job.stamp:
