@@ -85,6 +85,19 @@ def test_a_wrong_manifest_is_refused(manifest: str, says: str, tmp_path: Path) -
         load_dataset(str(tmp_path / "in"))
 
 
+def test_a_manifest_of_rows_fills_tables_by_dotted_columns(tmp_path: Path) -> None:
+    rows = [f"{k / 50},{k % 7 / 10},0.5,0.8" for k in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["time,acc_x,acc_y,acc_z", *rows]) + "\n")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("file,person,unit.acc,activity\na.csv,1,g,walking\n")
+    (recording,) = load_dataset(str(tmp_path)).recordings
+    assert recording.values[:, 2].mean() == pytest.approx(0.8 * 9.80665, rel=1e-3)
+    for column, value, says in (("unit", "g", "unit is a table"), ("rate", "fast", "rate='fast'")):
+        manifest.write_text(f"file,{column}\na.csv,{value}\n")
+        with pytest.raises(DatasetError, match=says):
+            load_dataset(str(tmp_path))
+
+
 def test_blanks_around_a_name_make_no_other_person_or_activity(tmp_path: Path) -> None:
     named = ("walking", " walking ")
     rows = [f"{k / 50},{k % 7},0.5,9.8,{named[k // 100 % 2]}" for k in range(400)]

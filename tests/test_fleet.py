@@ -177,6 +177,71 @@ def test_a_file_with_a_bracket_in_its_name_is_no_glob(tmp_path: Path) -> None:
     store.rm("/brackets", recursive=True)
 
 
+def test_what_a_manifest_states_is_part_of_the_stamp(tmp_path: Path) -> None:
+    manifest = tmp_path / "list.csv"
+
+    def listed(row: str) -> Job:
+        manifest.write_text(f" file,person,sign,unit.gyro,activity\n{row}\n , ,,,\n")
+        (job,) = jobs(str(manifest))
+        assert job.current() == job.stamp
+        return job
+
+    (tmp_path / "a.csv").write_text("time,acc_x\n")
+    plain = jobs(str(tmp_path / "a.csv"))[0]
+    assert listed("a.csv ,a, ,,walking") == plain  # as lakes have it that did without
+    stated = listed("a.csv,a, ios ,deg/s,")
+    assert stated.stated == (("sign", "ios"), ("unit.gyro", "deg/s"))
+    assert len({plain.stamp, stated.stamp, listed("a.csv,a,ios,,").stamp}) == 3
+    assert stated.of_file(plain.stamp) and plain.of_file(stated.stamp)
+    assert not plain.of_file("0 0") and not plain.of_file(None)
+
+
+def test_what_a_manifest_states_is_heeded(
+    waist: Recognizer, recognizer: Path, tmp_path: Path
+) -> None:
+    from ambulo.fleet import task
+
+    study, lake = make_study(tmp_path / "study", 1, minutes=0.2), tmp_path / "lake"
+    plan = task.Plan(str(recognizer), "", str(lake), "offline", None, anyway=True)
+    done, windows, listed = [], [], study / "list.csv"
+    for sign in ("", "ios", "up"):
+        listed.write_text(f"file,sign\np0/day0.parquet,{sign}\n")
+        (job,) = jobs(str(listed))
+        assert not plan.has(done[-1] if done else None, job)
+        done.append(task.work(plan, job, waist))
+        windows += [tables(lake)["windows"]] if done[-1]["status"] == "done" else []
+        assert plan.has(done[-1], job) is (sign != "up")
+    assert len(windows) == 2 and not windows[0].equals(windows[1])
+    assert "sign='up': choose from android, ios" in done[-1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ("file,colour\na.csv,red\n", "'colour' is not understood"),
+        ("file,person\n,anna\n", "entry 1 names no file"),
+        ("file,person\na.csv,anna,ios\n", "entry 1 has more cells than columns"),
+        ("file,person\n", "lists no recording"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(manifest: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(manifest)
+    with pytest.raises(FleetError, match=says):
+        jobs(str(tmp_path / "list.csv"))
+
+
+def test_a_manifest_may_be_far_away() -> None:
+    store = pytest.importorskip("fsspec").filesystem("memory")
+    store.pipe("/listed/p0/a.csv", b"time,acc_x\n")
+    store.pipe("/listed/list.csv", b"\xef\xbb\xbffile,person,sign\np0/a.csv,anna,ios\nb.csv,,\n")
+    one, other = sorted(jobs("memory://listed/list.csv"), key=lambda job: job.person)
+    assert (one.url, one.name) == ("memory:///listed/p0/a.csv", "p0/a.csv")
+    assert one.stated == (("sign", "ios"),) and one.stamp == one.current()
+    assert (other.person, other.stamp, other.stated) == ("b", "absent", ())
+    assert [job.name for job in jobs("memory://listed/p0/a.csv")] == ["a.csv"]
+    store.rm("/listed", recursive=True)
+
+
 def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     from ambulo.fleet import task
@@ -216,7 +281,7 @@ def test_a_second_study_takes_no_place_of_the_first(
 def test_what_was_quarantined_keeps_no_place(recognizer: Path, tmp_path: Path) -> None:
     (tmp_path / "bad" / "p0").mkdir(parents=True)
     (tmp_path / "bad" / "p0" / "day0.parquet").write_text("dear diary\n")
-    lake, mended = str(tmp_path / "lake"), make_study(tmp_path / "mended", 1)
+    lake, mended = str(tmp_path / "lake"), make_study(tmp_path / "mended", 1, 0.2)
     assert len(score(str(tmp_path / "bad"), lake, recognizer, workers=1).quarantined) == 1
     assert score(str(mended), lake, recognizer, workers=1).done == 1
     with pytest.raises(FleetError, match="holds p0/day0.parquet already"):

@@ -71,16 +71,18 @@ def score(
 ) -> Outcome:
     """Score all recordings of `source` into the lake `out`.
 
-    `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known)
-    or any of these as an fsspec URL; `out` a folder or URL, `recognizer` a file or the name of one
-    that comes along. `workers` is how many cores work, each on a recording, 0 all. What is in the
-    lake already, from the same file by the same recognizer, is left as it is; what failed is tried
-    again. A recording that cannot be scored, or, but for `anyway`, does not suit the recognizer, is
-    quarantined: its reason stands in the manifest, as does what is in doubt of the others.
+    `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known,
+    or any field of `Settings`) or any of these as an fsspec URL; `out` a folder or URL,
+    `recognizer` a file or the name of one that comes along. `workers` is how many cores work, each
+    on a recording, 0 all. What is in the lake already, from the same file by the same recognizer,
+    is left as it is; what failed is tried again. A recording that cannot be scored, or, but for
+    `anyway`, does not suit the recognizer, is quarantined: its reason stands in the manifest, as
+    does what is in doubt of the others.
 
     Raises, before anything is touched, OutputError for a zone that is not known; FleetError where
-    there is nothing to score or nowhere to write, or for a recording whose place in the lake
-    another one has; RecognizerError for a file that is no recognizer.
+    there is nothing to score or nowhere to write, for a manifest that says what is not understood,
+    or for a recording whose place in the lake another one has; RecognizerError for a file that is
+    no recognizer.
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
@@ -126,7 +128,7 @@ def _keep_places(lake: Lake, found: Sequence[Job], entries: dict[str, dict[str, 
     moved = [job for job in found if held.get(job.key, {}).get("source", job.url) != job.url]
     for job in moved:
         entry = entries[job.key]
-        if entry.get("stamp") != job.stamp:
+        if not job.of_file(entry.get("stamp")):
             raise FleetError(
                 f"{lake.url}: holds {job.name} already, of {entry['source']}, which {job.url} "
                 "would replace: score this source into another lake, or the folder above both "

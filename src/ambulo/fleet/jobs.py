@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,15 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
-from ambulo.errors import FleetError, MissingExtraError
+from ambulo.errors import FleetError, MissingExtraError, RecordingError
+from ambulo.readers.folder import manifest_rows
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".json", ".zip", ".gz", ".cwa", ".bin", ".gt3x")
 """Endings of files that are taken for recordings where a folder is given."""
 
 ABSENT = "absent"
 """The stamp of a file that is not there, or cannot be looked at."""
+_UNSTATED = ("file", "person", "subject", "activity", "intervals")
+"""What a manifest's row says of no use to reading; labels have none in scoring."""
+_AS = " as "
+"""Between a file's own stamp and what is stated of it."""
 _TICK = 0.05
 """Seconds in which a file may change twice without another time of change."""
 
@@ -29,13 +36,15 @@ class Job:
     """A recording to score: where it is, whose it is, and what it is called in the lake.
 
     `url` is the same however the source was spelled. `stamp` changes when the file does: its size
-    and time of change, or what a store says of it.
+    and time of change, or what a store says of it; and with what is `stated` of it in a manifest,
+    by column, as `sign` or `unit.acc`.
     """
 
     url: str
     name: str
     person: str
     stamp: str
+    stated: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -63,14 +72,11 @@ class Job:
 
     def current(self) -> str:
         """The stamp of the file as it is now."""
-        if remote(self.url):
-            store, path = filesystem(self.url)
-            store.invalidate_cache()
-            try:
-                return _remote_stamp(store.info(path))
-            except OSError:
-                return ABSENT
-        return _local_stamp(Path(self.url))
+        return _stamp(self.url, self.stated)
+
+    def of_file(self, stamp: str | None) -> bool:
+        """Whether a stamp is of the same file, whatever was stated of it."""
+        return stamp is not None and stamp.partition(_AS)[0] == self.stamp.partition(_AS)[0]
 
 
 def remote(url: str) -> bool:
@@ -109,8 +115,11 @@ def jobs(source: str, but: Callable[[Job], bool] = lambda job: False) -> list[Jo
 
 def _near(source: str) -> list[Job]:
     path = Path(source)
-    if path.is_file() and path.suffix == ".csv" and (rows := _manifest(path)) is not None:
-        return [_listed(path.parent, row) for row in rows]
+    if path.is_file() and path.suffix == ".csv":
+        with path.open("rb") as file:
+            rows = _manifest(file, source)
+        if rows is not None:
+            return [_listed(path.parent, row) for row in rows]
     if path.is_file():  # whatever its name: one with a bracket is no glob
         return [_of_file(path, path.parent)]
     if path.is_dir():
@@ -150,33 +159,63 @@ def _person(name: str) -> str:
     return parts[-2] if len(parts) > 1 else Path(name).stem
 
 
-def _manifest(path: Path) -> list[dict[str, str]] | None:
-    """Rows of a CSV that lists files; None if it is no such list."""
+def _manifest(file: IO[bytes], where: str) -> list[dict[str, str]] | None:
+    """Rows of a CSV that lists files, and closes it; None if it is no such list."""
     import csv
 
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            table = csv.DictReader(lines)
-            if "file" not in (table.fieldnames or []):
+        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
+            table = csv.reader(lines)
+            columns = [name.strip() for name in next(table, [])]
+            if "file" not in columns:
                 return None
-            return [row for row in table if row.get("file")]
+            entries = [cells for cells in table if "".join(cells).strip()]
     except (UnicodeDecodeError, csv.Error):
         return None
+    for number, cells in enumerate(entries, start=1):
+        if "".join(cells[len(columns) :]).strip():
+            raise FleetError(f"{where}: entry {number} has more cells than columns: repair it")
+    try:
+        return manifest_rows([dict(zip(columns, e, strict=False)) for e in entries], where)
+    except RecordingError as error:
+        raise FleetError(str(error)) from error
 
 
-def _listed(root: Path, row: dict[str, str]) -> Job:
-    name, person = row["file"], row.get("person") or _person(row["file"])
-    if remote(name):
-        store, path = filesystem(name)
-        stamp = _remote_stamp(store.info(path)) if store.exists(path) else ABSENT
-        return Job(name, name, person, stamp)
-    return Job(_whole(root / name), name, person, _local_stamp(root / name))
+def _listed(root: Path | str, row: dict[str, str]) -> Job:
+    """A row's recording; the root is an address where the manifest has one."""
+    name = url = row["file"]
+    if not remote(name):
+        url = _whole(root / name) if isinstance(root, Path) else f"{root}/{name}"
+    person = row.get("person") or row.get("subject") or _person(name)
+    stated = tuple(sorted((key, said) for key, said in row.items() if key not in _UNSTATED))
+    return Job(url, name, person, _stamp(url, stated), stated)
+
+
+def _stamp(url: str, stated: tuple[tuple[str, str], ...]) -> str:
+    """The stamp of a file as it is now, and of what is stated of it."""
+    stamp = _far_stamp(url) if remote(url) else _local_stamp(Path(url))
+    return stamp + _AS + json.dumps(dict(stated)) if stated else stamp
+
+
+def _far_stamp(url: str) -> str:
+    store, path = filesystem(url)
+    store.invalidate_cache()
+    try:
+        return _remote_stamp(store.info(path))
+    except OSError:
+        return ABSENT
 
 
 def _far(source: str) -> list[Job]:
     store, path = filesystem(source)
     try:
         many = any(sign in path for sign in "*?[") and not store.exists(path)
+        if not many and path.endswith(".csv") and store.isfile(path):
+            with store.open(path, "rb") as file:
+                rows = _manifest(file, source)
+            if rows is not None:
+                root = store.unstrip_protocol(path).rpartition("/")[0]
+                return [_listed(root, row) for row in rows]
         infos = store.glob(path, detail=True) if many else store.find(path, detail=True)
     except (OSError, ValueError) as error:
         raise FleetError(

@@ -20,6 +20,7 @@ from ambulo.fleet.lake import Lake
 from ambulo.gait import Gait
 from ambulo.piecewise import Decisions, decide_pieces
 from ambulo.readers import pieces
+from ambulo.readers.folder import stated_in
 from ambulo.recognizer import Recognizer
 from ambulo.suitability import fit
 from ambulo.timeline import UNKNOWN
@@ -125,7 +126,7 @@ def _score(
     plan: Plan, job: Job, path: Path, recognizer: Recognizer
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The tables of a recording, and what its entry says of it."""
-    whole = pieces(path)
+    whole = pieces(path, **stated_in(dict(job.stated)))
     suits = fit(whole.sketch, recognizer)
     if (reasons := suits.reasons("refuse")) and not plan.anyway:
         raise RecognizerError(f"does not suit this recognizer: {reasons}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ MANIFESTS = ("manifest.csv", "manifest.toml")
 """Names of the file that lists a folder's recordings."""
 ENDINGS = (*TABLES, *ARCHIVES, ".cwa", ".gt3x", ".bin")
 """What a file that may be a recording ends in."""
+_DOTTED = ("unit.", "scale.", "columns.")
 _EXPORTS = ("metadata.csv", "totalacceleration.csv", "accelerometer.csv")
 
 
@@ -26,8 +27,8 @@ def read_folder(path: Path, **stated: Any) -> tuple[list[Recording], dict[str, A
 
     With `manifest.csv` or `manifest.toml` (an array `recording` of tables): the files it lists, one
     a row, with columns `file`, `person` and any field of `Settings` (`placement`, `activity`,
-    `intervals`, …). Else every recording in it: its wearer is the folder it lies in, if that is
-    below `path`, else the file's own column or name. `stated` holds for all of them. Raises
+    `intervals`, `unit.acc`, …). Else every recording in it: its wearer is the folder it lies in, if
+    that is below `path`, else the file's own column or name. `stated` holds for all of them. Raises
     RecordingError where nothing can be read, or where a file of the manifest cannot.
     """
     path = Path(path)
@@ -91,19 +92,50 @@ def _rows(manifest: Path) -> list[dict[str, Any]]:
     else:
         frame = load(str(manifest), manifest.name, manifest)
         rows = [{k: v for k, v in row.items() if v is not None} for row in frame.to_dicts()]
+    return manifest_rows(rows, manifest)
+
+
+def manifest_rows(rows: Any, manifest: str | Path) -> list[dict[str, Any]]:
+    """The rows of a manifest, without blanks around what they say.
+
+    Raises RecordingError where there is none, or one names no file or says what is not understood.
+    """
     known = {"file", "person", *(item.name for item in fields(Settings))}
     if not rows or not isinstance(rows, list):
         raise RecordingError(f"{manifest}: lists no recording: write a row of file, person, … each")
-    rows = [_trimmed(row) for row in rows]
-    for number, row in enumerate(rows, start=1):
+    trimmed: list[dict[str, Any]] = [_trimmed(row) for row in rows]
+    for number, row in enumerate(trimmed, start=1):
         if not isinstance(row, dict) or "file" not in row:
             raise RecordingError(f"{manifest}: entry {number} names no file: give file = …")
-        if set(row) - known:
+        others = [key for key in row if key not in known and not key.startswith(_DOTTED)]
+        if others:
             raise RecordingError(
-                f"{manifest}: '{min(set(row) - known)}' is not understood: choose from "
+                f"{manifest}: '{min(others)}' is not understood: choose from "
                 f"{', '.join(sorted(known))}"
             )
-    return rows
+    return trimmed
+
+
+def stated_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest's row states for `read`; a dotted column, `unit.acc`, fills a table."""
+    said: dict[str, Any] = {}
+    for key, value in row.items():
+        table, dot, name = key.partition(".")
+        if table in ("rate", "max_gap", "scale"):
+            value = _number(value)
+        if not dot:
+            said[key] = value
+        elif isinstance(filled := said.setdefault(table, {}), dict):
+            filled[name] = value
+    return {key: value for key, value in said.items() if key not in ("file", "person")}
+
+
+def _number(value: Any) -> Any:
+    """A number where it is one; what is none is refused, in words, by `Settings`."""
+    try:
+        return value if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def _trimmed(row: Any) -> Any:
@@ -119,9 +151,7 @@ def _listed(manifest: Path, row: dict[str, Any], stated: dict[str, Any]) -> tupl
     file = (manifest.parent / str(row["file"])).resolve()
     if not file.is_relative_to(inside):
         raise RecordingError(f"{manifest}: '{row['file']}' lies outside its folder: move it in")
-    said = {key: value for key, value in row.items() if key not in ("file", "person")}
-    if "rate" in said or "max_gap" in said:
-        said = {k: float(v) if k in ("rate", "max_gap") else v for k, v in said.items()}
+    said = stated_in(row)
     if "intervals" in said:
         said["intervals"] = str((inside / str(said["intervals"])).resolve())
     person = row.get("person")
