@@ -279,13 +279,14 @@ def test_a_second_study_takes_no_place_of_the_first(
 
 
 def test_what_was_quarantined_keeps_no_place(recognizer: Path, tmp_path: Path) -> None:
-    (tmp_path / "bad" / "p0").mkdir(parents=True)
-    (tmp_path / "bad" / "p0" / "day0.parquet").write_text("dear diary\n")
-    lake, mended = str(tmp_path / "lake"), make_study(tmp_path / "mended", 1, 0.2)
-    assert len(score(str(tmp_path / "bad"), lake, recognizer, workers=1).quarantined) == 1
-    assert score(str(mended), lake, recognizer, workers=1).done == 1
+    lake, mended = Lake(str(tmp_path / "lake")), make_study(tmp_path / "mended", 1, 0.2)
+    (job,) = jobs(str(mended))
+    entry = {"name": job.name, "person": job.person, "source": "/bad/p0/day0.parquet"}
+    lake.enter(job, {**entry, "stamp": "1 1", "status": "quarantined", "reason": "torn"})
+    assert score(str(mended), lake.url, recognizer, workers=1).done == 1
+    lake.enter(job, {**entry, "stamp": "1 1", "status": "done"})
     with pytest.raises(FleetError, match="holds p0/day0.parquet already"):
-        score(str(tmp_path / "bad"), lake, recognizer, workers=1)
+        score(str(mended), lake.url, recognizer, workers=1)
 
 
 def test_a_lake_is_no_recording_of_its_source(recognizer: Path, tmp_path: Path) -> None:
