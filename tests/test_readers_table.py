@@ -308,6 +308,21 @@ def test_rows_written_twice_count_once(tmp_path: Path) -> None:
     assert len(got) == 200 and got.notes["rows_of_the_same_time"] == 200
 
 
+@pytest.mark.parametrize("begin", [0.0, 1.7e9])
+@pytest.mark.parametrize(("until", "again"), [(500, 300), (1000, 0)])
+@pytest.mark.parametrize("each", [1, 10])
+def test_rows_that_are_sent_again_count_once(
+    tmp_path: Path, begin: float, until: int, again: int, each: int
+) -> None:
+    """Overlapping exports, a file appended to itself; one sample a stamp, or packets at rest."""
+    values = [k % 300 - (k % 5 == 1) for k in range(1000)]
+    lines = [f"{begin + k // each * each / 50:.3f},{v},0.5,9.8" for k, v in enumerate(values)]
+    got = read(csv(tmp_path / "again.csv", HEADER, lines[:until] + lines[again:]))
+    assert got.notes["rows_of_the_same_time"] == until - again
+    assert got.rate == 50 and len(got) == 1000 and not got.gaps
+    assert np.allclose(got.values[:, 0], values, atol=0.01)
+
+
 def test_sensors_stacked_below_each_other_are_no_restart(tmp_path: Path) -> None:
     acc = [f"{k / 50},1,2,9,,," for k in range(1000)]
     gyro = [f"{k / 50},,,,1,2,3" for k in range(1000)]

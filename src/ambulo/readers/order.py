@@ -1,9 +1,9 @@
 """The order of a sensor's rows: late samples are put in their place, a clock that restarts is not.
 
 Sorting by time is right for rows that come late. It would mix two recordings that stand one below
-the other, each with a clock of its own, so that is refused. A few stamps that are far from all
-others, as those of a clock before it was set, are left out. Samples that came in packets under one
-stamp are spread up to the next.
+the other, each with a clock of its own, so that is refused. Rows that are sent again are no other
+recording: they count once. A few stamps that are far from all others, as those of a clock before it
+was set, are left out. Samples that came in packets under one stamp are spread up to the next.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def tidy(stream: Stream, dated: bool, counted: dict[str, int]) -> tuple[Stream, 
 
     `dated` tells that time does not count from a start. Raises RecordingError naming the row.
     """
-    sound, found = _without_strays(stream)
-    counted["rows_dropped"] += len(stream.time) - len(sound.time)
+    once, again = _once(stream)
+    sound, found = _without_strays(once)
+    counted["rows_dropped"] += len(once.time) - len(sound.time)
     _check_order(sound, dated)
     backwards = int((np.diff(sound.time) < 0).sum())
     if backwards:
@@ -53,8 +54,34 @@ def tidy(stream: Stream, dated: bool, counted: dict[str, int]) -> tuple[Stream, 
     even, more = _spread(sound)
     ordered, _, doubled = even.in_order()
     counted["rows_out_of_order"] += backwards
-    counted["rows_of_the_same_time"] += doubled
+    counted["rows_of_the_same_time"] += again + doubled
     return ordered, found + more
+
+
+def _once(stream: Stream) -> tuple[Stream, int]:
+    """Without the rows that came before, and how many: a packet sent again, exports that overlap.
+
+    They are equal to rows before in time and all values, and time went back in between: rows of one
+    packet may be equal at rest.
+    """
+    time = stream.time
+    runs = np.cumsum(np.diff(time, prepend=time[:1]) < 0)
+    if not len(runs) or not runs[-1]:
+        return stream, 0
+    order = np.argsort(time, kind="stable")
+    same = np.diff(time[order]) == 0
+    order = order[np.r_[same, False] | np.r_[False, same]]
+    if not len(order):
+        return stream, 0
+    order = order[np.lexsort((*stream.values[order].T, time[order]))]
+    equal = (np.diff(time[order]) == 0) & (np.diff(stream.values[order], axis=0) == 0).all(axis=1)
+    firsts = np.flatnonzero(np.r_[True, ~equal])
+    first = np.repeat(order[firsts], np.diff(np.r_[firsts, len(order)]))
+    kept = np.ones(len(time), bool)
+    kept[order[runs[order] > runs[first]]] = False
+    if kept.all():
+        return stream, 0
+    return stream.take(np.flatnonzero(kept)), int((~kept).sum())
 
 
 def _without_strays(stream: Stream) -> tuple[Stream, list[Finding]]:
