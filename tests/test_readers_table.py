@@ -309,6 +309,26 @@ def test_rows_written_twice_count_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("begin", [0.0, 1.7e9])
+@pytest.mark.parametrize("rows", [1000, 3000])
+def test_buffers_that_take_turns_are_sorted_together(
+    tmp_path: Path, begin: float, rows: int
+) -> None:
+    """Every other row of 20 s, then those in between: all of a file, or a part that is uneven."""
+    jitter = np.random.default_rng(0).uniform(0, 0.004 if rows > 1000 else 0, rows)
+    time = begin + np.arange(rows) / 50 + jitter
+    order = np.r_[np.arange(0, 1000, 2), np.arange(1, 1000, 2), 1000:rows]
+    got = read(csv(tmp_path / "two.csv", HEADER, [f"{time[k]:.4f},{k},0.5,9.8" for k in order]))
+    assert len(got) == pytest.approx(rows, abs=1) and not got.gaps
+    assert got.notes["rows_out_of_order"] == 1 and (np.diff(got.values[:, 0]) > 0).all()
+
+
+def test_a_slower_recording_is_not_sorted_into_another(tmp_path: Path) -> None:
+    lines = moments((0, 60)) + [f"{k / 5 + 0.011},{k},0.5,9.8" for k in range(100)]
+    with pytest.raises(RecordingError, match="at data row 3001 "):
+        read(csv(tmp_path / "two.csv", HEADER, lines))
+
+
+@pytest.mark.parametrize("begin", [0.0, 1.7e9])
 @pytest.mark.parametrize(("until", "again"), [(500, 300), (1000, 0)])
 @pytest.mark.parametrize("each", [1, 10])
 def test_rows_that_are_sent_again_count_once(

@@ -35,6 +35,12 @@ YEAR = 365.25 * 86400
 
 _EVEN = 0.8
 """Share of stamps that have about as many rows as usual, from which on these are spread."""
+_LAG = 50
+"""Rows over which density is measured, so that jitter and bursts do not count."""
+_DENSER = 1.03
+"""Times as dense as elsewhere, from which on rows of two runs are those of two clocks."""
+_ALIKE = 0.05
+"""Share of the usual step by which steps differ where samples of two buffers alternate."""
 _DEVICES = 5
 """Rows a stamp up to which they may be several devices' in turn."""
 
@@ -122,8 +128,9 @@ def _check_order(stream: Stream, dated: bool) -> None:
     """Raise RecordingError naming the row where the clock of a sensor starts anew.
 
     There time goes back, and many rows follow among the times of those before. Rows that fill a
-    pause came late, and if the clock is `dated` so are those from before the first row; by a clock
-    that counts from a start, these are another recording.
+    pause came late, as do those that stand between others, as of two buffers, where both together
+    are no denser than rows are elsewhere, or regular. If the clock is `dated` so are those from
+    before the first row; by a clock that counts from a start, these are another recording.
     """
     time = stream.time
     backs = np.flatnonzero(np.diff(time) < -LATE) + 1
@@ -131,13 +138,16 @@ def _check_order(stream: Stream, dated: bool) -> None:
         return
     newest = np.maximum.accumulate(time)
     forward = float(np.median(np.diff(time))) >= 0
+    lag = max(_LAG, round(5 * len(time) / (1 + np.count_nonzero(np.diff(time)))))
+    usual = _pace(time, lag)
     for begin, at, end in zip([0, *backs], backs, [*backs[1:], len(time)], strict=False):
         beyond = np.flatnonzero(time[at:end] > newest[at - 1])
         run, before = time[at : at + beyond[0] if len(beyond) else end], time[begin:at]
         low, high = float(run.min()), float(run.max())
         if len(run) <= FEW or high - low <= LATE:
             continue
-        mixed = np.count_nonzero((before >= low) & (before <= high)) > FEW
+        among = before[(before >= low) & (before <= high)]
+        mixed = len(among) > FEW and not _one_clock(among, run, lag, usual)
         if mixed or (forward and not dated and high < time[:at].min()):
             back = time[at - 1] - time[at]
             raise RecordingError(
@@ -146,6 +156,27 @@ def _check_order(stream: Stream, dated: bool) -> None:
                 "devices, stand one below the other: split the file at that row (if clocks were "
                 "set back there in autumn, state the zone: --as zone=Europe/Rome)"
             )
+
+
+def _one_clock(one: Array, other: Array, lag: int, usual: float) -> bool:
+    """Whether two runs of times, sorted together, are as those of one clock.
+
+    Few are in both, and rows come no faster than the `usual` seconds each, or all steps are alike.
+    """
+    both = np.sort(np.r_[one, other])
+    if len(np.intersect1d(one, other)) > _MOST * len(np.unique(other)):
+        return False
+    if 0 < usual <= _DENSER * _pace(both, lag):
+        return True
+    steps = np.diff(both)
+    alike = np.abs(steps - np.median(steps)) <= _ALIKE * np.median(steps)
+    return bool(alike.mean() > 1 - _MOST)
+
+
+def _pace(time: Array, lag: int) -> float:
+    """Seconds a row usually takes, over `lag` rows, so that bursts do not count as density."""
+    lag = min(lag, len(time) // 2)
+    return float(np.median(np.abs(time[lag:] - time[:-lag]))) / lag
 
 
 def _spread(stream: Stream) -> tuple[Stream, list[Finding]]:
