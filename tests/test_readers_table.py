@@ -212,7 +212,9 @@ def test_a_clock_that_restarts_is_refused_not_sorted(
     parts: tuple[tuple[float, float], ...], tmp_path: Path
 ) -> None:
     path = csv(tmp_path / "twice.csv", HEADER, moments(*parts))
-    with pytest.raises(RecordingError, match=r"twice.csv: .* at data row 1001 .* split the file"):
+    with pytest.raises(
+        RecordingError, match=r"twice.csv: .* row 1001 .* was set .* split the file"
+    ):
         read(path)
 
 
@@ -301,6 +303,17 @@ def test_stamps_that_many_rows_share_are_refused_in_words(
 ) -> None:
     with pytest.raises(RecordingError, match=f"bear the time of the row before.* {says}"):
         read(csv(tmp_path / "shared.csv", HEADER, lines))
+
+
+@pytest.mark.parametrize("cadence", [1.98, 2.0])
+def test_steps_that_take_as_long_as_a_stamp_are_no_devices(tmp_path: Path, cadence: float) -> None:
+    x = 3 * np.sin(2 * np.pi * cadence * np.arange(1000) / 10)
+    lines = [f"{k // 5 / 2},{x[k]:.3f},0.5,9.8" for k in range(1000)]
+    got = read(csv(tmp_path / "steps.csv", HEADER, lines))
+    assert got.rate == 10 and np.allclose(got.values[:, 0], x, atol=0.01)
+    lines = [f"{k // 5 / 2},{x[k // 5] / 9:.3f},{k**3 % 5},9.8" for k in range(1000)]
+    with pytest.raises(RecordingError, match="5 devices in turn"):
+        read(csv(tmp_path / "devices.csv", HEADER, lines))
 
 
 def test_rows_written_twice_count_once(tmp_path: Path) -> None:

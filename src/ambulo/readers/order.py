@@ -41,6 +41,8 @@ _DENSER = 1.03
 """Times as dense as elsewhere, from which on rows of two runs are those of two clocks."""
 _ALIKE = 0.05
 """Share of the usual step by which steps differ where samples of two buffers alternate."""
+_SMOOTH = 0.75
+"""Share of the change in two rows that one row's has where a stamp takes as long as a step."""
 _DEVICES = 5
 """Rows a stamp up to which they may be several devices' in turn."""
 
@@ -153,8 +155,9 @@ def _check_order(stream: Stream, dated: bool) -> None:
             raise RecordingError(
                 f"the clock of {', '.join(stream.names[:3])} goes back by {back:.6g} s at data row "
                 f"{stream.places[at] + 1} and goes on from there, as when two recordings, or two "
-                "devices, stand one below the other: split the file at that row (if clocks were "
-                "set back there in autumn, state the zone: --as zone=Europe/Rome)"
+                "devices, stand one below the other, or a phone's clock was set by the network: "
+                "split the file at that row (if clocks were set back there in autumn, state the "
+                "zone: --as zone=Europe/Rome)"
             )
 
 
@@ -205,7 +208,7 @@ def _spread(stream: Stream) -> tuple[Stream, list[Finding]]:
             f"{what}, and not evenly many a stamp: write a time for each sample, or leave the "
             "column of time out and give the rate (--rate HZ)"
         )
-    if usual <= _DEVICES and _alternating(values, round(usual)):
+    if usual <= _DEVICES and _alternating(values, firsts[counts == round(usual)], round(usual)):
         raise RecordingError(
             f"{what}, and they look like {usual:g} devices in turn: write one file a device"
         )
@@ -233,7 +236,19 @@ def _between(stamps: Array, counts: Array, usual: float, about: Array) -> Array:
     return np.asarray(np.repeat(begins, counts) + place * np.repeat(apart, counts))
 
 
-def _alternating(values: Array, count: int) -> bool:
-    """Whether a row is less like the one before than like the one `count` rows before."""
+def _alternating(values: Array, firsts: Array, count: int) -> bool:
+    """Whether the `count` rows of a stamp, from each of `firsts` on, are like several devices'.
+
+    A row is less like the one before than like the one `count` rows before, as also where a stamp
+    takes as long as a step. But devices keep their offsets, and these differ in any order; those of
+    steps average out, or follow each other smoothly.
+    """
     near, far = (np.abs(values[k:] - values[:-k]).mean(axis=0) for k in (1, count))
-    return bool(near.sum() > 1.5 * far.sum())
+    if near.sum() <= 1.5 * far.sum() or not len(firsts):
+        return False
+    places = values[firsts[:, None] + np.arange(count)]
+    means, spread = places.mean(axis=0), places.std(axis=0).mean(axis=0)
+    if not (np.ptp(means, axis=0) > spread).any():
+        return False
+    one, two = (np.abs(means - np.roll(means, k, axis=0)).sum() for k in (1, 2))
+    return bool(count < 4 or one > _SMOOTH * two)
