@@ -200,9 +200,14 @@ def test_intervals_come_from_a_file_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ("0,10000,sitting\n10000,20000,rowing\n", "row 1, .* outside .* 30.0 s, as if .* in ms"),
-        ("0,10,sitting\n5000,6000,rowing\n", "row 2, 5000 to 6000 s, lies outside"),
-        ("-10,-5,sitting\n0,10,rowing\n", "row 1, -10 to -5 s, lies outside"),
+        ("0,10000,sitting\n10000,20000,rowing\n", "row 2, .* outside .* 30.0 s, as if .* in ms"),
+        ("9e9,1e10,rowing\n2e10,3e10,rowing\n", "row 1, .* outside .* 30.0 s, as if .* in ns"),
+        ("0,15000000,sitting\n", "row 1, .* outside .* 30.0 s, as if .* in us"),
+        ("0,10,sitting\n5000,6000,rowing\n", "row 2, 5000 to 6000 s, lies outside .* 30.0 s: "),
+        ("-9,-5,sitting\n-5,-1,rowing\n0,10,rowing\n", "row 1, -9 to -5 s, lies outside"),
+        ("0,20,sitting\n30,40,sitting\n40,50,rowing\n", "row 2, .* outside .* 30.0 s: write"),
+        ("0,10,sitting\n8.9,15,rowing\n", r"row 1 \(sitting.* row 2 \(rowing"),
+        ("0,0.5,sitting\n0,15,rowing\n", r"row 1 \(sitting.* row 2 \(rowing"),
         ("0,10,sitting\n20,30,rowing\n5,15,rowing\n", r"row 1 \(sitting.* row 3 \(rowing"),
         ("0,20,sitting\n2,3,sitting\n5,15,rowing\n", r"row 1 \(sitting.* row 3 \(rowing"),
         ("0,10, \n", "row 1 is no interval"),
@@ -213,6 +218,27 @@ def test_intervals_that_cannot_be_are_refused_by_row(rows: str, says: str, tmp_p
     (tmp_path / "m.intervals.csv").write_text("start,end,activity\n" + rows)
     with pytest.raises(RecordingError, match=rf"m.intervals.csv: {says}"):
         read(path, intervals="m.intervals.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "row"),
+    [("0,15,a\n15,33,b\n33,50,c\n", 3), ("-5,-1,z\n0,15,a\n15,33,b\n", 1)],
+)
+def test_intervals_may_outlast_the_recording(rows: str, row: int, tmp_path: Path) -> None:
+    path = table(tmp_path / "m.csv", files.ACC)
+    (tmp_path / "i.csv").write_text("start,end,activity\n" + rows)
+    got = read(path, intervals="i.csv")
+    assert [(i.start, i.end, i.activity) for i in got.intervals] == [(0, 15, "a"), (15, 33, "b")]
+    left_out = {f.what: f for f in findings(got)}["intervals left out"]
+    assert left_out.decided == "1" and f"row {row}" in left_out.why
+
+
+def test_of_intervals_that_overlap_by_a_second_the_earlier_ends(tmp_path: Path) -> None:
+    path = table(tmp_path / "m.csv", files.ACC)
+    (tmp_path / "i.csv").write_text("start,end,activity\n9.5,20,b\n0,10,a\n5,10,a\n20,30,c\n")
+    got = read(path, intervals="i.csv")
+    ends = [(i.start, i.end, i.activity) for i in got.intervals]
+    assert ends == [(0, 9.5, "a"), (5, 9.5, "a"), (9.5, 20, "b"), (20, 30, "c")]
 
 
 def test_dated_intervals_may_tell_of_other_recordings_too(tmp_path: Path) -> None:

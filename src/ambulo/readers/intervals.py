@@ -23,8 +23,10 @@ Array = npt.NDArray[Any]
 
 LONGEST_STEP = 0.5
 """Seconds beyond its last sample up to which a run of one activity may reach the next run."""
-OVERLAP = 0.1
-"""Seconds that two activities may have in common: annotation is rounded."""
+OVERLAP = 1.0
+"""Seconds that two activities may have in common, as people annotate: the earlier ends."""
+BEYOND = 20.0
+"""Times the recording's length that no interval in seconds ends at: these are of another unit."""
 SINCE_1970 = 9e8
 """Seconds above which an interval's are taken for those since 1970."""
 
@@ -67,9 +69,10 @@ def read_intervals(
     """Intervals of a table with the columns start, end, activity: seconds, or dates with a zone.
 
     Seconds count from the recording's start, or from 1970 where they are above 9e8. `epoch` is
-    when the recording starts, `seconds` how long it is. By date, one table may tell of several
-    recordings, so what lies outside this one is left out, and told. Raises RecordingError naming
-    the row, also where seconds lie outside the recording, or two activities are at the same time.
+    when the recording starts, `seconds` how long it is. A table may outlast the recording, or by
+    date tell of several, so what lies outside this one is left out, and told. Of two activities
+    that overlap by up to a second the earlier ends. Raises RecordingError naming the row, also
+    where most seconds, or one by far, lie outside, or two activities are at the same time.
     """
     from ambulo.readers.source import Source
 
@@ -81,7 +84,7 @@ def read_intervals(
             f"{path}: lacks the column {missing[0]}: intervals are start, end, activity"
         )
     rows: list[tuple[int, Interval]] = []
-    outside = []
+    outside, counting = [], []
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
         start, end = (_seconds(row[name], epoch) for name in ("start", "end"))
         activity = str(row["activity"] or "").strip()
@@ -89,49 +92,70 @@ def read_intervals(
             raise RecordingError(
                 f"{path}: row {number} is no interval ({row}): give start, end (later) and activity"
             )
-        if start >= seconds or end <= 0 or end > 2 * seconds:
-            if not _is_wall(row["start"]):
-                raise RecordingError(_beyond(path, number, start, end, seconds))
-            if start >= seconds or end <= 0:
-                outside.append(number)
-                continue
-        rows.append((number, Interval(max(start, 0.0), end, activity)))
+        if epoch is None or not _is_wall(row["start"]):
+            counting.append((number, start, end))
+        if start >= seconds or end <= 0:
+            outside.append(number)
+        else:
+            rows.append((number, Interval(max(start, 0.0), end, activity)))
+    _check_seconds(path, counting, seconds)
     if outside and not rows:
         raise RecordingError(
             f"{path}: all its intervals lie outside the recording's {seconds:.1f} s (row "
             f"{outside[0]}): look at their dates and their zone"
         )
     rows.sort(key=lambda numbered: numbered[1].start)
-    _check_apart(path, rows)
+    intervals = _apart(path, rows)
     told = []
     if outside:
         why = f"they lie before or after the recording, the first in row {outside[0]}"
         told = [Finding("intervals left out", str(len(outside)), "measured", why)]
-    return tuple(interval for _, interval in rows), told
+    return intervals, told
 
 
-def _beyond(path: Path, number: int, start: float, end: float, seconds: float) -> str:
-    unit = next((unit for unit, n in PER_SECOND.items() if end <= 1.1 * n * seconds), "s")
-    return (
+def _check_seconds(path: Path, rows: Sequence[tuple[int, float, float]], seconds: float) -> None:
+    """Raise RecordingError where most of the `(number, start, end)` lie outside, or one by far."""
+    if not rows:
+        return
+    outside = [row for row in rows if row[1] >= seconds or row[2] <= 0]
+    last = max(rows, key=lambda row: row[2])
+    if last[2] > BEYOND * seconds:
+        outside = outside or [last]
+    elif len(outside) <= 0.5 * len(rows):
+        return
+    number, start, end = outside[0]
+    lengths = {unit: last[2] / n / seconds for unit, n in PER_SECOND.items() if unit != "s"}
+    unit = next((unit for unit, length in lengths.items() if 0.5 <= length <= 1.1), None)
+    raise RecordingError(
         f"{path}: row {number}, {start:g} to {end:g} s, lies outside the recording's {seconds:.1f} "
-        + (f"s, as if it were in {unit}: " if unit != "s" and end > 0 else "s: ")
+        + (f"s, as if it were in {unit}: " if unit else "s: ")
         + "write seconds from the recording's start, or dates with a zone"
     )
 
 
-def _check_apart(path: Path, rows: Sequence[tuple[int, Interval]]) -> None:
-    """Raise RecordingError for two of the `rows`, sorted by start, where activities overlap."""
-    latest: dict[str, tuple[float, int]] = {}
-    for number, interval in rows:
-        for activity, (end, other) in latest.items():
-            if activity != interval.activity and end - interval.start > OVERLAP:
+def _apart(path: Path, rows: Sequence[tuple[int, Interval]]) -> tuple[Interval, ...]:
+    """The intervals of `rows`, sorted by start, each ended where one of another activity begins.
+
+    Raises RecordingError for two activities that overlap by more than `OVERLAP`.
+    """
+    out: list[Interval] = []
+    going: list[tuple[int, int]] = []
+    for place, (number, interval) in enumerate(rows):
+        going = [(k, other) for k, other in going if out[k].end > interval.start]
+        for k, other in going:
+            before = out[k]
+            if before.activity == interval.activity:
+                continue
+            if before.end - interval.start > OVERLAP or before.start >= interval.start:
                 raise RecordingError(
-                    f"{path}: row {other} ({activity}, to {end:g} s) and row {number} "
-                    f"({interval.activity}, from {interval.start:g} s) overlap: end one before the "
-                    "other begins"
+                    f"{path}: row {other} ({before.activity}, to {before.end:g} s) and row "
+                    f"{number} ({interval.activity}, from {interval.start:g} s) overlap: end one "
+                    "before the other begins"
                 )
-        before = latest.get(interval.activity, (0.0, 0))
-        latest[interval.activity] = max(before, (interval.end, number))
+            out[k] = Interval(before.start, interval.start, before.activity)
+        out.append(interval)
+        going.append((place, number))
+    return tuple(out)
 
 
 def _is_wall(value: object) -> bool:
