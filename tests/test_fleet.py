@@ -157,6 +157,9 @@ def test_manifests_globs_and_addresses_name_recordings(study: Path, recognizer: 
     (study / "list.csv").write_text("file,person\np0/day0.parquet,anna\np9/none.csv,ben\n")
     listed = jobs(str(study / "list.csv"))
     assert [job.person for job in listed] == ["anna", "ben"] and listed[1].stamp == "absent"
+    (study / "list.csv").rename(study / "manifest.csv")  # then the folder is known by it
+    assert jobs(str(study)) == listed
+    (study / "manifest.csv").unlink()
     fsspec = pytest.importorskip("fsspec")
     store = fsspec.filesystem("memory")
     for path in study.rglob("day*"):

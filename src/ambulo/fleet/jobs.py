@@ -115,11 +115,12 @@ def jobs(source: str, but: Callable[[Job], bool] = lambda job: False) -> list[Jo
 
 def _near(source: str) -> list[Job]:
     path = Path(source)
-    if path.is_file() and path.suffix == ".csv":
-        with path.open("rb") as file:
-            rows = _manifest(file, source)
+    listing = path / "manifest.csv" if path.is_dir() else path
+    if listing.is_file() and listing.suffix == ".csv":
+        with listing.open("rb") as file:
+            rows = _manifest(file, str(listing))
         if rows is not None:
-            return [_listed(path.parent, row) for row in rows]
+            return [_listed(listing.parent, row) for row in rows]
     if path.is_file():  # whatever its name: one with a bracket is no glob
         return [_of_file(path, path.parent)]
     if path.is_dir():
