@@ -206,7 +206,13 @@ def moments(*parts: tuple[float, float]) -> list[str]:
 
 @pytest.mark.parametrize(
     "parts",
-    [((0, 20), (0, 20)), ((0, 20), (0.007, 5)), ((0, 20), (12, 40)), ((100, 120), (0, 20))],
+    [
+        ((0, 20), (0, 20)),
+        ((0, 20), (0.007, 5)),
+        ((0, 20), (12, 40)),
+        ((0, 20), (12.01, 40)),
+        ((100, 120), (0, 20)),
+    ],
 )
 def test_a_clock_that_restarts_is_refused_not_sorted(
     parts: tuple[tuple[float, float], ...], tmp_path: Path

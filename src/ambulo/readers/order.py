@@ -149,7 +149,8 @@ def _check_order(stream: Stream, dated: bool) -> None:
         if len(run) <= FEW or high - low <= LATE:
             continue
         among = before[(before >= low) & (before <= high)]
-        mixed = len(among) > FEW and not _one_clock(among, run, lag, usual)
+        whole = len(among) > (1 - _MOST) * len(before)
+        mixed = len(among) > FEW and not _one_clock(among, run, lag, usual, whole)
         if mixed or (forward and not dated and high < time[:at].min()):
             back = time[at - 1] - time[at]
             raise RecordingError(
@@ -161,10 +162,11 @@ def _check_order(stream: Stream, dated: bool) -> None:
             )
 
 
-def _one_clock(one: Array, other: Array, lag: int, usual: float) -> bool:
+def _one_clock(one: Array, other: Array, lag: int, usual: float, whole: bool) -> bool:
     """Whether two runs of times, sorted together, are as those of one clock.
 
-    Few are in both, and rows come no faster than the `usual` seconds each, or all steps are alike.
+    Few are in both, and rows come no faster than the `usual` seconds each, or all steps are alike
+    where the `whole` of one lies among the other: there is nothing else to tell what is usual.
     """
     both = np.sort(np.r_[one, other])
     if len(np.intersect1d(one, other)) > _MOST * len(np.unique(other)):
@@ -173,7 +175,7 @@ def _one_clock(one: Array, other: Array, lag: int, usual: float) -> bool:
         return True
     steps = np.diff(both)
     alike = np.abs(steps - np.median(steps)) <= _ALIKE * np.median(steps)
-    return bool(alike.mean() > 1 - _MOST)
+    return bool(whole and alike.mean() > 1 - _MOST)
 
 
 def _pace(time: Array, lag: int) -> float:
