@@ -93,7 +93,7 @@ def without(windows: Windows, activity: str) -> Windows:
     return replace(kept, labels=labels, activities=names)
 
 
-@pytest.mark.parametrize("model", ["features", "small"])
+@pytest.mark.parametrize("model", ["features", pytest.param("small", marks=pytest.mark.slow)])
 def test_an_activity_is_added_and_the_others_stay(
     windows: Windows, tmp_path: Path, model: str
 ) -> None:
@@ -176,7 +176,7 @@ def test_the_command_teaches_or_says_why_not(
     assert Recognizer.load(out).card["people"] == ["anna"]
 
 
-@pytest.mark.parametrize("model", ["features", "small"])
+@pytest.mark.parametrize("model", ["features", pytest.param("small", marks=pytest.mark.slow)])
 def test_an_activity_that_is_an_old_one_by_another_name_is_refused(
     windows: Windows, model: str
 ) -> None:

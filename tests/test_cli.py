@@ -87,6 +87,7 @@ def test_evaluate_prints_one_object(folder: Path) -> None:
     assert (folder / "report" / "confusion.png").exists()
 
 
+@pytest.mark.slow
 def test_few_people_are_compared_by_leaving_each_out(folder: Path) -> None:
     asked = ["--over", "tta", "--values", "0,15", "--model", "rocket"]
     sized = ["--set", "sizes.features=84", "--seconds", "1.28", "--overlap", "0"]

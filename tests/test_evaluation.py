@@ -118,6 +118,7 @@ def test_worst_person_is_the_worst(evaluation: Evaluation) -> None:
     assert evaluation.worst_person()["accuracy"] == min(scores.values())
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(synthetic: Windows) -> None:
     runs = [
         evaluate("cnn-lstm", synthetic, protocol="people:1,2", seeds=2, epochs=1, workers=n)

@@ -229,6 +229,7 @@ def test_a_page_of_ones_own(plain: Evaluation, tmp_path: Path) -> None:
     assert [a["scope"] for a in page.all("th")] == ["col", "col", "row"]
 
 
+@pytest.mark.slow
 def test_the_same_page_twice(plain: Evaluation, synthetic: Windows, tmp_path: Path) -> None:
     first, again = (
         write_evaluation(plain, tmp_path / name, windows=synthetic)[0].read_bytes()

@@ -43,7 +43,10 @@ def test_sides_cancel_each_other_and_turn_all_sensors_alike(short: Windows) -> N
     assert np.abs(found.mean(0) - x * np.sinc(15 / 180)).max() < 0.03 * np.abs(x).max()
 
 
-@pytest.mark.parametrize("model, sizes", [("best", FEW), ("cnn-lstm", {"filters": 8})])
+@pytest.mark.parametrize(
+    "model, sizes",
+    [("best", FEW), pytest.param("cnn-lstm", {"filters": 8}, marks=pytest.mark.slow)],
+)
 def test_the_file_says_the_mean_of_what_it_would_of_each_side(
     model: str, sizes: dict[str, int], short: Windows
 ) -> None:
@@ -91,6 +94,7 @@ def test_plain_c_decides_so_too(
     assert done.difference < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["phone", "float16", "int8"])
 def test_other_formats_keep_the_sides_or_say_why_not(
     format: str, pair: tuple[Recognizer, Recognizer], short: Windows, tmp_path: Path

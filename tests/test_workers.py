@@ -36,6 +36,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in tasks.read_text().split()] if tasks.exists() else []
 
 
+@pytest.mark.slow
 def test_killing_the_parent_ends_its_workers(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(CODE)
