@@ -82,6 +82,7 @@ def told(fault: str, points: list[int]) -> None:
     print(f"{fault}: struck after {sorted(points)} of {RECORDINGS} recordings, all lakes equal")
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed(quiet: Path, recognizer: Path, tmp_path: Path) -> None:
     points = []
     for point in POINTS:

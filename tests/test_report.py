@@ -156,6 +156,7 @@ def test_names_may_hold_anything(attentive: Evaluation, synthetic: Windows, tmp_
         assert kind == "data:image/png" or (b"<script" not in picture and b"\x07" not in picture)
 
 
+@pytest.mark.slow
 def test_an_inflated_score_is_stamped_everywhere(
     plain: Evaluation, synthetic: Windows, tmp_path: Path
 ) -> None:

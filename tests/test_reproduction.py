@@ -154,6 +154,7 @@ def mini_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_full_mhealth_path_runs_with_the_null_class(mini_logs: Path) -> None:
     (done,) = reproduce("mhealth-attention", quick=True, data=mini_logs, progress=False)
     labels = [stage.label for stage in done.walk]

@@ -88,6 +88,7 @@ def test_arrays_flat_or_in_lists_are_the_same_windows(
     assert fitted.score(known.values, truth) > 0.9
 
 
+@pytest.mark.slow
 def test_a_list_of_people_is_groups(synthetic: Windows) -> None:
     known = synthetic.labelled()
     parts = [known.of([person]) for person in known.people]
