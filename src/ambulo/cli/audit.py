@@ -59,7 +59,7 @@ def audit(
             "--channels-first/--channels-last", help="Arrays are (windows, channels, length)."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of chance: random splits, estimates.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of chance in the estimates.")] = 0,
     data: DataPath = None,
     activities: Activities = None,
     device: Device = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambulo.cli.arguments import DataPath, Json, apart
+from ambulo.cli.arguments import DataPath, Json, apart, as_taken
 
 if TYPE_CHECKING:
     from ambulo.exporting import Array
@@ -66,8 +66,4 @@ def _windows(recognizer: Recognizer, check: str, data: Path | None) -> Array:
     if check not in DATASETS:
         prepared = recognizer.prepare(read(check))
         return recognizer.windowing.cut([prepared], recognizer.activities).values
-    w = recognizer.windowing
-    channels = "+".join(w.channels or ())
-    loaded = load_dataset(check, data)
-    windows = loaded.windows(seconds=w.seconds, overlap=w.overlap, channels=channels, keep="all")
-    return windows.values
+    return as_taken(recognizer, load_dataset(check, data), keep="all").values

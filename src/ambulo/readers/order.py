@@ -26,8 +26,6 @@ FEW = 10
 """Rows that may stand anywhere: a packet sent again, a stamp or two gone wrong."""
 _MOST = 0.05
 """Share of rows above which stamps far from the others are not taken for wrong."""
-
-
 APART = 3600.0
 """Seconds between a few rows and all the others from which on their stamps are taken for wrong."""
 YEAR = 365.25 * 86400
