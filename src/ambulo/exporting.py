@@ -126,7 +126,10 @@ def _c(recognizer: Recognizer, format: str, windows: Array) -> Made:
 
 
 def made_up(recognizer: Recognizer, n: int = 512) -> Array:
-    """Windows `(n, length, channels)` of noise about random postures, where there is no data."""
+    """Windows `(n, length, channels)` of noise about random postures, where there is no data.
+
+    In one of eight the sensor lies so still that every sample is the same.
+    """
     rng, w = np.random.default_rng(0), recognizer.windowing
     length, _ = w.samples(w.rate or 50.0)
     names = w.channels or ()
@@ -134,6 +137,7 @@ def made_up(recognizer: Recognizer, n: int = 512) -> Array:
         5.7 if "acc_" in name else 0.5 for name in names
     ]
     moves = rng.exponential(1.0, (n, 1, 1)) * rng.normal(0, 1, (n, length, len(names)))
+    moves[::8] = 0
     return np.asarray(level + moves, np.float32)
 
 

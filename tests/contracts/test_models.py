@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,22 @@ def test_a_window_does_not_depend_on_its_batch(
     together = loaded.probabilities(short.values[:20])
     alone = np.concatenate([loaded.probabilities(short.values[i : i + 1]) for i in range(20)])
     assert np.abs(together - alone).max() < 1e-5
+
+
+def test_a_sensor_that_lies_still_gives_no_rounding_to_decide_on(
+    trained: tuple[Scaled, Recognizer, Path],
+) -> None:
+    network, loaded, _ = trained
+    rng = np.random.default_rng(0)
+    level = rng.normal(0, 5.7, (40, 1, 6)) * [1, 1, 1, 0.02, 0.02, 0.02]
+    steps = np.where(rng.random((40, 64, 6)) < 0.001, 1, 0)  # a converter's last bit, now and then
+    still = ((np.round(level / 0.039) + steps) * 0.039).astype(np.float32)
+    together = loaded.probabilities(still)
+    alone = np.concatenate([loaded.probabilities(window[None]) for window in still])
+    with torch.no_grad():
+        exact = deepcopy(network).double()(torch.as_tensor(still).double()).numpy()
+    assert np.abs(together - alone).max() < 1e-3
+    assert np.abs(together - softmax(exact / 1.7)).max() < 1e-3
 
 
 def test_no_windows_no_probabilities(trained: tuple[Scaled, Recognizer, Path]) -> None:

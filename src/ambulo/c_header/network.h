@@ -3,6 +3,7 @@
 #include <math.h>
 
 #define AMBULO_SMALL 1e-6f
+#define AMBULO_STILL 1e-3f /* less deviation than this is rounding: ambulo.models.handmade */
 #define AMBULO_SIGNALS (AMBULO_CHANNELS + AMBULO_TRIADS)
 
 typedef struct {
@@ -144,7 +145,7 @@ static void ambulo_in_time(ambulo_work *w, const float *x, float *out) {
         square += (x[t] - mean) * (x[t] - mean);
         w->sorted[t] = x[t];
     }
-    float deviation = sqrtf(square / AMBULO_LENGTH), before = 0;
+    float deviation = fmaxf(sqrtf(square / AMBULO_LENGTH), AMBULO_STILL), before = 0;
     for (int t = 0; t < AMBULO_LENGTH; t++) {
         float v = (x[t] - mean) / (deviation + AMBULO_SMALL);
         third += v * v * v;
@@ -205,7 +206,8 @@ static float ambulo_correlation(const float *x, const float *y) {
         yy += (y[t] - my) * (y[t] - my);
         xy += (x[t] - mx) * (y[t] - my);
     }
-    return xy / (sqrtf(xx) + AMBULO_SMALL) / (sqrtf(yy) + AMBULO_SMALL);
+    float least = AMBULO_STILL * sqrtf(AMBULO_LENGTH);
+    return xy / (fmaxf(sqrtf(xx), least) + AMBULO_SMALL) / (fmaxf(sqrtf(yy), least) + AMBULO_SMALL);
 }
 
 /* Statistics of each channel, of its slope and spectrum, and of pairs: ambulo.models.handmade. */

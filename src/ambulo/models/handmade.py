@@ -10,6 +10,9 @@ from torch import Tensor, nn
 BANDS = 8
 """Frequency bands, even in the logarithm, from the lowest frequency of a window to the highest."""
 SMALL = 1e-6
+STILL = 1e-3
+"""A deviation below this, of signals scaled to 1, is taken for this: no sensor that is worn lies so
+still (no window of any data set here does), and what is left then is rounding, other everywhere."""
 SIDES = 10.0
 """A tenth of a deviation from the mean is on one side of it; nearer, rounding would decide."""
 
@@ -57,7 +60,7 @@ class Handmade(nn.Module):
     def _in_time(self, x: Tensor) -> list[Tensor]:
         mean = x.mean(1)
         centred = x - mean[:, None]
-        deviation = centred.square().mean(1).sqrt()
+        deviation = centred.square().mean(1).sqrt().clamp_min(STILL)
         shape = centred / (deviation[:, None] + SMALL)
         square = shape * shape  # powers are slow where a network runs
         slope = x[:, 1:] - x[:, :-1]
@@ -87,7 +90,8 @@ class Handmade(nn.Module):
 
     def _of_pairs(self, x: Tensor) -> Tensor:
         centred = x - x.mean(1, keepdim=True)
-        unit = centred / (centred.square().sum(1, keepdim=True).sqrt() + SMALL)
+        size = centred.square().sum(1, keepdim=True).sqrt()
+        unit = centred / (size.clamp_min(STILL * x.shape[1] ** 0.5) + SMALL)
         correlation = unit.transpose(1, 2) @ unit
         return correlation[:, self.first, self.second]
 
