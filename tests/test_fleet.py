@@ -105,6 +105,19 @@ def test_what_does_not_suit_is_no_day(study: Path, recognizer: Path, tmp_path: P
     assert score(str(study), str(tmp_path / "lake"), recognizer, workers=1, anyway=True).done == 1
 
 
+def test_what_is_stated_beside_a_recording_later_is_heeded(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    score(str(study), str(lake), recognizer, workers=1)
+    path = next(p for p in study.rglob("*") if p.is_file())
+    path.with_suffix(".toml").write_text('zone = "Asia/Kolkata"\n')
+    assert score(str(study), str(lake), recognizer, workers=1).done == 1
+    assert score(str(study), str(lake), recognizer, workers=1).done == 0
+    path.with_suffix(".toml").unlink()
+    assert score(str(study), str(lake), recognizer, workers=1).done == 1
+
+
 def test_a_zone_that_is_none_touches_nothing(study: Path, recognizer: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     score(str(study), str(lake), recognizer, workers=1)

@@ -49,6 +49,11 @@ def test_a_bucket_is_scored_into_a_bucket(bucket: str, waist: Recognizer, tmp_pa
     store.get("bucket/out/", f"{tmp_path}/fetched/", recursive=True)
     score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
     assert alike(tmp_path / "fetched", tmp_path / "lake", but=("stamp",))
+    store.pipe("bucket/in/p1/day1.toml", b"zone = 1\n")  # it is heeded, and found to be wrong
+    stated = score(f"{bucket}/in", f"{bucket}/out", recognizer, workers=1)
+    assert list(stated.quarantined) == ["p1/day1.csv"]
+    store.rm("bucket/in/p1/day1.toml")
+    assert score(f"{bucket}/in", f"{bucket}/out", recognizer, workers=1).done == 1
     store.pipe("bucket/in/p0/day0.parquet", b"dear diary")
     changed = score(f"{bucket}/in", f"{bucket}/out", recognizer, workers=1)
     assert changed.before == 1 and list(changed.quarantined) == ["p0/day0.parquet"]

@@ -36,8 +36,8 @@ class Job:
     """A recording to score: where it is, whose it is, and what it is called in the lake.
 
     `url` is the same however the source was spelled. `stamp` changes when the file does: its size
-    and time of change, or what a store says of it; and with what is `stated` of it in a manifest,
-    by column, as `sign` or `unit.acc`.
+    and time of change, or what a store says of it; with what is `stated` of it in a manifest, by
+    column, as `sign` or `unit.acc`; and with the TOML file beside it.
     """
 
     url: str
@@ -62,6 +62,8 @@ class Job:
         with TemporaryDirectory() as folder:
             target = Path(folder) / Path(path).name
             store.get_file(path, str(target))
+            if store.exists(_beside(path)):
+                store.get_file(_beside(path), str(target.with_suffix(".toml")))
             yield target
 
     def settle(self) -> None:
@@ -138,7 +140,7 @@ def _hidden(path: Path) -> bool:
 
 def _of_file(path: Path, root: Path) -> Job:
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    return Job(_whole(path), name, _person(name), _local_stamp(path))
+    return Job(_whole(path), name, _person(name), _stamp(_whole(path), ()))
 
 
 def _whole(path: Path) -> str:
@@ -194,8 +196,20 @@ def _listed(root: Path | str, row: dict[str, str]) -> Job:
 
 def _stamp(url: str, stated: tuple[tuple[str, str], ...]) -> str:
     """The stamp of a file as it is now, and of what is stated of it."""
-    stamp = _far_stamp(url) if remote(url) else _local_stamp(Path(url))
-    return stamp + _AS + json.dumps(dict(stated)) if stated else stamp
+    own, beside = (
+        _far_stamp(at) if remote(at) else _local_stamp(Path(at)) for at in (url, _beside(url))
+    )
+    return _joined(own, beside, stated)
+
+
+def _beside(url: str) -> str:
+    """Where the TOML file lies that speaks of a recording: `monday.toml` of `monday.csv`."""
+    return url.removesuffix(Path(url).suffix) + ".toml"
+
+
+def _joined(stamp: str, beside: str, stated: tuple[tuple[str, str], ...] = ()) -> str:
+    said = dict(stated) | ({"toml": beside} if beside != ABSENT else {})
+    return stamp + _AS + json.dumps(said) if said else stamp
 
 
 def _far_stamp(url: str) -> str:
@@ -227,8 +241,15 @@ def _far(source: str) -> list[Job]:
     for full, info in infos.items():
         if info["type"] != "file" or Path(full).suffix.lower() not in ENDINGS:
             continue
-        name = full.removeprefix(root).lstrip("/") or Path(full).name
-        out.append(Job(store.unstrip_protocol(full), name, _person(name), _remote_stamp(info)))
+        name, url = (
+            full.removeprefix(root).lstrip("/") or Path(full).name,
+            store.unstrip_protocol(full),
+        )
+        if many:  # what lies beside need not be of the glob
+            beside = _far_stamp(_beside(url))
+        else:
+            beside = _remote_stamp(infos[_beside(full)]) if _beside(full) in infos else ABSENT
+        out.append(Job(url, name, _person(name), _joined(_remote_stamp(info), beside)))
     return out
 
 
