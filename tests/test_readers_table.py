@@ -129,6 +129,34 @@ def test_day_and_month_are_told_apart_by_the_whole_column(
     assert (told.decided, told.sure) == (decided, sure)
 
 
+@pytest.mark.parametrize(
+    "form", ["%m/%d/%Y %I:%M:%S.%f %p", "%Y-%m-%d %I:%M:%S.%f%p", "%I:%M:%S.%f %p"]
+)
+def test_hours_of_a_half_day_go_on_after_noon_and_midnight(tmp_path: Path, form: str) -> None:
+    for begin in (datetime(2026, 3, 25, 11, 59, 58), datetime(2026, 3, 25, 23, 59, 58)):
+        times = [begin + timedelta(milliseconds=20 * k) for k in range(200)]
+        lines = [f"{t.strftime(form).lower()},1,2,9" for t in times]
+        got = read(csv(tmp_path / "half.csv", HEADER, lines))
+        assert got.duration == pytest.approx(4) and got.rate == 50 and not got.gaps
+        assert got.start == (begin.replace(tzinfo=UTC) if "%d" in form else None)
+
+
+@pytest.mark.parametrize("before", ["2026-03-25T", "25/3/2026 ", ""])
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_milliseconds_without_zeros_in_front_are_no_decimals(
+    tmp_path: Path, before: str, trimmed: bool
+) -> None:
+    """`.7` is 7 ms where times would else go back, and 700 ms where zeros behind were left out."""
+    lines = []
+    for k in range(0, 8000, 20):
+        fraction = (f"{k % 1000:03d}".rstrip("0") or "0") if trimmed else str(k % 1000)
+        lines.append(f"{before}09:00:{k // 1000:02d}.{fraction},1,2,9")
+    got = read(csv(tmp_path / "short.csv", HEADER, lines))
+    assert got.duration == pytest.approx(8) and got.rate == 50 and not got.gaps
+    told = [f for f in findings(got) if f.what == "fraction of a second"]
+    assert [f.sure for f in told] == ([] if trimmed else ["measured"])
+
+
 def test_which_of_day_and_month_comes_first_can_be_stated(tmp_path: Path) -> None:
     lines = [f"05/03/2026 09:00:{k / 50:06.3f},1,2,9" for k in range(200)]
     path = csv(tmp_path / "dates.csv", HEADER, lines)

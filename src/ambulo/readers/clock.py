@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ambulo.errors import RecordingError
 from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.spelling import plainly
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,12 +63,12 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
     offsets: list[str] = []
     told: list[Finding] = []
     if column.dtype == pl.String:
-        clock = _time_of_day(column)
+        text, told = plainly(column)
+        clock = _time_of_day(text)
         if clock is not None:
-            return clock
-        text = column
-        column, told = _dates(text, settings)
-        offsets = _offsets(text, column)
+            return replace(clock, findings=(*clock.findings, *told))
+        column, order = _dates(text, settings)
+        offsets, told = _offsets(text, column), told + order
     if column.dtype.is_temporal() and column.null_count() <= 0.5 * len(column):
         clock = _dated(column, offsets, settings)
         return replace(clock, findings=(*clock.findings, *told))
@@ -127,11 +128,10 @@ def _time_of_day(column: pl.Series) -> Clock | None:
     """
     import polars as pl
 
-    text = column.str.strip_chars()
-    parts = [text.str.extract(_CLOCK, i).cast(pl.Float64, strict=False) for i in (1, 2, 3)]
+    parts = [column.str.extract(_CLOCK, i).cast(pl.Float64, strict=False) for i in (1, 2, 3)]
     if parts[0].null_count() > 0.5 * len(column):
         return None
-    tail = text.str.extract(_CLOCK, 4).fill_null("0")
+    tail = column.str.extract(_CLOCK, 4).fill_null("0")
     fraction = ("0." + tail).cast(pl.Float64, strict=False)
     whole = parts[0] * 3600 + parts[1] * 60 + parts[2] + fraction
     seconds = np.array(whole.fill_null(float("nan")).to_numpy(), np.float64)
@@ -148,7 +148,7 @@ def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Findi
 
     Those with slashes or dots, `5/3/2026 9:00:00`, come with what tells day from month.
     """
-    text = column.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
+    text = column.str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
     zone = r"\s*([+-]\d{2}):?(\d{2})$"
     zoned = text.str.contains(zone) | text.str.ends_with("Z")
     if zoned.sum() > 0.5 * len(text):
