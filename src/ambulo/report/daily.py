@@ -110,9 +110,16 @@ def _sums(found: Daily) -> Section:
     for day in found.days:
         for name, value in day.minutes.items():
             minutes[name] = minutes.get(name, 0.0) + value
-    total = max(sum(minutes.values()), 1e-9)
+    whole = sum(minutes.values())
+    recorded = whole - minutes.get(GAP, 0.0)
     rows = [
-        (name, _time(value), f"{100 * value / total:.1f} % of all")
+        (
+            name,
+            _time(value),
+            f"{100 * value / whole:.1f} % of all"
+            if name == GAP
+            else f"{100 * value / recorded:.1f} % of recording",
+        )
         for name, value in sorted(minutes.items(), key=lambda item: (item[0] in NOTHING, -item[1]))
     ]
     steps = [day.steps for day in found.days if day.steps is not None]
@@ -232,17 +239,26 @@ def _days(found: Daily) -> Section:
         (
             _name(k, day),
             *(f"{day.minutes.get(name, 0.0):.1f}" for name in names),
-            "" if day.steps is None else f"{day.steps:,}",
-            "" if day.cadence is None else f"{day.cadence:.0f}",
-            _time(day.longest_sitting / 60) if day.longest_sitting else "",
-            f"{sum(day.minutes.values()) / 60:.1f} of {day.length:g}",
+            f"{(sum(day.minutes.values()) - day.minutes.get(GAP, 0.0)) / 60:.1f} of {day.length:g}",
         )
         for k, day in enumerate(found.days)
     ]
-    columns = ["day", *names, "steps", "steps a minute", "longest sitting", "hours covered"]
+    moved = [
+        (
+            _name(k, day),
+            "" if day.steps is None else f"{day.steps:,}",
+            "" if day.cadence is None else f"{day.cadence:.0f}",
+            _time(day.longest_sitting / 60) if day.longest_sitting else "",
+        )
+        for k, day in enumerate(found.days)
+    ]
     bouts = [(name, *(str(day.bouts.get(name, 0)) for day in found.days)) for name in names]
     heads = ["bouts", *(_name(k, day) for k, day in enumerate(found.days))]
-    tables = [Table("Minutes of each activity", columns, rows), Table("Bouts", heads, bouts, True)]
+    tables = [
+        Table("Minutes of each activity", ["day", *names, "hours recorded"], rows),
+        Table("On foot and sitting", ["day", "steps", "steps a minute", "longest sitting"], moved),
+        Table("Bouts", heads, bouts, True),
+    ]
     return Section("days", "Day by day", tables)
 
 
