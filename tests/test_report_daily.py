@@ -52,6 +52,8 @@ def test_the_page_and_its_files_say_the_same(folder: Path) -> None:
     assert sum(day["minutes"].values()) == pytest.approx(5, abs=0.01)
     assert day["minutes"]["gap"] == pytest.approx(1, abs=0.01) and day["steps"] > 50
     page = (folder / "report.html").read_text()
+    shares = re.findall(r"([\d.]+) % of recording", page)
+    assert "20.0 % of all" in page and sum(map(float, shares)) == pytest.approx(100, abs=0.5)
     assert "<b>" not in page and "script-src &#39;sha256-" not in page
     assert "script-src 'sha256-" in page and "Moe-Nilssen" in page
 
