@@ -126,9 +126,12 @@ def test_foreign_and_damaged_checkpoints_are_refused(synthetic: Windows, tmp_pat
     fit(Tiny, synthetic, Options(epochs=1), checkpoint=path)
     with pytest.raises(TrainingError, match="another model, data set, option or seed"):
         fit(Tiny, synthetic, Options(epochs=1), checkpoint=path, seed=1)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(TrainingError, match="not a checkpoint"):
-        fit(Tiny, synthetic, Options(epochs=1), checkpoint=path)
+    whole = path.read_bytes()
+    directory = whole.rindex(b"PK\x01\x02")
+    for damaged in (whole[:100], whole[: directory + 10] + b"\x63" + whole[directory + 11 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="not a checkpoint"):
+            fit(Tiny, synthetic, Options(epochs=1), checkpoint=path)
 
 
 def test_interrupt_keeps_the_best_so_far(synthetic: Windows) -> None:

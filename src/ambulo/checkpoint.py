@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ def save(path: Path, content: Any) -> None:
 
 def load(path: Path) -> Any:
     """What `save` wrote. Raises ValueError, OSError or KeyError for anything else."""
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return _put_together(json.loads(str(arrays["tree"])), arrays)
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return _put_together(json.loads(str(arrays["tree"])), arrays)
+    except (NotImplementedError, zlib.error) as error:  # of bytes that name a way of packing
+        raise ValueError(str(error)) from error
 
 
 def _take_apart(item: Any, arrays: dict[str, Any]) -> Any:
