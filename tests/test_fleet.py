@@ -166,7 +166,12 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
 
 
 def test_manifests_globs_and_addresses_name_recordings(study: Path, recognizer: Path) -> None:
-    assert len(jobs(str(study / "*" / "*.csv"))) == 3
+    named = {job.name: job for job in jobs(str(study))}
+    globbed = jobs(str(study / "*" / "*.csv"))
+    assert len(globbed) == 3 and all(job == named[job.name] for job in globbed)
+    assert {job.person for job in jobs(str(study / "p0" / "day*"))} == {
+        job.person for job in jobs(str(study / "p0"))
+    }
     (study / "list.csv").write_text("file,person\np0/day0.parquet,anna\np9/none.csv,ben\n")
     listed = jobs(str(study / "list.csv"))
     assert [job.person for job in listed] == ["anna", "ben"] and listed[1].stamp == "absent"
@@ -179,6 +184,8 @@ def test_manifests_globs_and_addresses_name_recordings(study: Path, recognizer: 
         store.pipe(f"/bucket/{path.relative_to(study).as_posix()}", path.read_bytes())
     far = jobs("memory://bucket")
     assert [job.name for job in far] == [job.name for job in jobs(str(study)) if "day" in job.name]
+    near = [job.name for job in jobs(str(study / "p?" / "*.csv"))]
+    assert [job.name for job in jobs("memory://bucket/p?/*.csv")] == near
     store.rm("/bucket", recursive=True)
 
 

@@ -130,8 +130,12 @@ def _near(source: str) -> list[Job]:
         files = [p for p in files if not _hidden(p.relative_to(path))]
         return [_of_file(p, path) for p in files]
     files = [Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file()]
-    root = Path(re.split(r"[*?\[]", source)[0]).parent
-    return [_of_file(p, root) for p in files]
+    return [_of_file(p, Path(_root_of_glob(source))) for p in files]
+
+
+def _root_of_glob(glob: str) -> str:
+    """The folder that a glob starts from: `study` of `study/*.csv` and of `study/p*/day?.csv`."""
+    return re.split(r"[*?\[]", glob)[0].rpartition("/")[0]
 
 
 def _hidden(path: Path) -> bool:
@@ -236,7 +240,7 @@ def _far(source: str) -> list[Job]:
         raise FleetError(
             f"{source}: cannot be listed ({error}): check address and access"
         ) from error
-    root = path.split("*")[0].rpartition("/")[0] if many else path.rstrip("/")
+    root = _root_of_glob(path) if many else path.rstrip("/")
     out = []
     for full, info in infos.items():
         if info["type"] != "file" or Path(full).suffix.lower() not in ENDINGS:
