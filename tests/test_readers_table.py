@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ambulo import Recording, read
 from ambulo.errors import AmbuloError, OutputError, RecordingError
-from ambulo.readers import findings, pieces
+from ambulo.readers import findings, pieces, source
 from ambulo.readers.table import write
 
 
@@ -155,6 +155,17 @@ def test_milliseconds_without_zeros_in_front_are_no_decimals(
     assert got.duration == pytest.approx(8) and got.rate == 50 and not got.gaps
     told = [f for f in findings(got) if f.what == "fraction of a second"]
     assert [f.sure for f in told] == ([] if trimmed else ["measured"])
+
+
+@pytest.mark.parametrize("name", ["week.csv", "week.json"])
+def test_what_memory_would_not_hold_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("time,acc_x,acc_y,acc_z\n0.00,0,0,9.8\n" * 100)
+    monkeypatch.setitem(source.SWELLS, path.suffix[1:], 1 << 40)
+    with pytest.raises(RecordingError, match=r"week\..*GB of memory.*Parquet"):
+        read(path)
 
 
 def test_which_of_day_and_month_comes_first_can_be_stated(tmp_path: Path) -> None:

@@ -128,9 +128,9 @@ def _time_of_day(column: pl.Series) -> Clock | None:
     """
     import polars as pl
 
-    parts = [column.str.extract(_CLOCK, i).cast(pl.Float64, strict=False) for i in (1, 2, 3)]
-    if parts[0].null_count() > 0.5 * len(column):
+    if not column.str.contains(_CLOCK).sum() >= 0.5 * len(column):
         return None
+    parts = [column.str.extract(_CLOCK, i).cast(pl.Float64, strict=False) for i in (1, 2, 3)]
     tail = column.str.extract(_CLOCK, 4).fill_null("0")
     fraction = ("0." + tail).cast(pl.Float64, strict=False)
     whole = parts[0] * 3600 + parts[1] * 60 + parts[2] + fraction
@@ -148,11 +148,10 @@ def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Findi
 
     Those with slashes or dots, `5/3/2026 9:00:00`, come with what tells day from month.
     """
-    text = column.str.replace(r"^(\d{4}-\d\d-\d\d)[ T]+", "${1}T")
-    zone = r"\s*([+-]\d{2}):?(\d{2})$"
-    zoned = text.str.contains(zone) | text.str.ends_with("Z")
+    text = _replaced(column, r"^(\d{4}-\d\d-\d\d)(?: [ T]*|T[ T]+)", "${1}T")
+    zoned = text.str.contains(r"[+-]\d{2}:?\d{2}$") | text.str.ends_with("Z")
     if zoned.sum() > 0.5 * len(text):
-        text = text.str.replace(r"Z$", "+00:00").str.replace(zone, "${1}${2}")
+        text = _replaced(_replaced(text, r"Z$", "+00:00"), r"\s+([+-]\d{2}:?\d{2})$", "${1}")
         form = "%Y-%m-%dT%H:%M:%S%.f%z"
         return text.str.to_datetime(form, time_unit="ns", strict=False), []
     form, told = "%Y-%m-%dT", []
@@ -163,6 +162,11 @@ def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Findi
             form, told = f"{first}{mark}{second}{mark}%Y ", [order]
     parsed = text.str.to_datetime(f"{form}%H:%M:%S%.f", time_unit="ns", strict=False)
     return (parsed, told) if parsed.null_count() <= 0.5 * len(text) else (column, [])
+
+
+def _replaced(text: pl.Series, pattern: str, by: str) -> pl.Series:
+    """Replaced where it is found; to look is ten times as quick."""
+    return text.str.replace(pattern, by) if text.str.contains(pattern).any() else text
 
 
 def _order(text: pl.Series, mark: str, settings: Settings) -> Finding | None:

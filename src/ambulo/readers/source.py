@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LARGEST = 4 << 30
 """Bytes that the tables of one archive may unpack to."""
+SWELLS = {"csv": 6, "json": 15}
+"""Bytes of memory that a byte of text takes at most while it is read (measured)."""
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".ipc", ".json", ".jsonl")
 ARCHIVES = (".zip", ".gz")
 _COLUMNAR = (".parquet", ".feather", ".arrow", ".ipc")
@@ -170,10 +173,10 @@ def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
             frame = pl.read_parquet(file, glob=False)
         elif suffix in _COLUMNAR:
             frame = pl.read_ipc(file.read_bytes() if isinstance(file, Path) else file)
-        elif suffix in (".json", ".jsonl"):
-            frame = _json(file)
         else:
-            frame = _csv(where, file)
+            kind = "json" if suffix in (".json", ".jsonl") else "csv"
+            _check_room(where, file, SWELLS[kind])
+            frame = _json(file) if kind == "json" else _csv(where, file)
     except _unreadable() as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise RecordingError(
@@ -183,6 +186,22 @@ def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
     if not len(frame):
         raise RecordingError(f"{where}: has a header but no rows: record again or copy it again")
     return frame.rename(_clean(frame.columns))
+
+
+def _check_room(where: str, file: Path | bytes, swells: int) -> None:
+    """Raise RecordingError for text that this machine's memory would not hold once it is read."""
+    size = file.stat().st_size if isinstance(file, Path) else len(file)
+    try:
+        room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # a system that does not say
+        return
+    if size * swells > room:
+        raise RecordingError(
+            f"{where}: has {size / 1e9:.1f} GB, which take up to {size * swells / 1e9:.0f} GB of "
+            f"memory, and this machine has {room / 1e9:.0f}: as Parquet with the columns time, "
+            "acc_x, … it is read block by block: polars.scan_csv(…, try_parse_dates=True)"
+            ".rename(…).sink_parquet(…)"
+        )
 
 
 def by_sensor(name: str, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:

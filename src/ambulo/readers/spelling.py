@@ -11,11 +11,20 @@ if TYPE_CHECKING:
 
 _TWELVE = r"(?i)^(.*?)(\d{1,2})(:\d{2}:\d{2}(?:[.:,]\d{1,9})?)\s*([ap])\.?m\.?$"
 _FRACTION = r"^(.*\d:\d{2}:\d{2}[.:,])(\d{1,3})(\D.*)?$"
+_LOOK = 1000
+"""Texts at a column's begin, and as many at its middle, that tell how all are spelled."""
 
 
 def plainly(text: pl.Series) -> tuple[pl.Series, list[Finding]]:
     """Texts of times with 24 hours and three digits of a millisecond, and what was decided."""
-    return _milliseconds(_in_24_hours(text.str.strip_chars()))
+    text = text.str.strip_chars()
+    sample = text.head(_LOOK).append(text.slice(len(text) // 2, _LOOK))
+    if sample.str.contains(_TWELVE).sum() > 0.5 * len(sample):
+        text = _in_24_hours(text)
+    lengths = sample.str.extract(_FRACTION, 2).str.len_chars()
+    if lengths.n_unique() > 1 and lengths.null_count() <= 0.5 * len(sample):
+        return _milliseconds(text)
+    return text, []
 
 
 def _in_24_hours(text: pl.Series) -> pl.Series:
@@ -23,8 +32,6 @@ def _in_24_hours(text: pl.Series) -> pl.Series:
     import polars as pl
 
     before, hour, after, half = (text.str.extract(_TWELVE, k) for k in (1, 2, 3, 4))
-    if half.null_count() > 0.5 * len(text):
-        return text
     pm = half.str.to_lowercase() == "p"
     hours = hour.cast(pl.Int64) % 12 + 12 * pm.cast(pl.Int64)
     in_24 = before + hours.cast(pl.String).str.zfill(2) + after
@@ -40,8 +47,6 @@ def _milliseconds(text: pl.Series) -> tuple[pl.Series, list[Finding]]:
 
     before, digits, after = (text.str.extract(_FRACTION, k) for k in (1, 2, 3))
     lengths = digits.str.len_chars()
-    if digits.null_count() > 0.5 * len(text) or lengths.max() != 3 or lengths.min() == 3:
-        return text, []
     numbers = digits.cast(pl.Int64)
     tenths = pl.Series([100, 10, 1]).gather((lengths - 1).fill_null(0)) * numbers
     same = (before == before.shift(1)).fill_null(value=False)
