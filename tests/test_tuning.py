@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ambulo import load_dataset
-from ambulo.errors import TrainingError
+from ambulo.cli.tune import _space
+from ambulo.errors import EvaluationError, TrainingError
 from ambulo.report import save, trials_of
 from ambulo.tuning import Objective, Tuning, tune
 from ambulo.windows import Windows
@@ -79,6 +80,49 @@ def test_nothing_is_tried_twice(
     assert sorted(tried) == [(0.0, 1), (0.0, 2), (10.0, 1), (10.0, 2)]
 
 
+def test_a_search_goes_on_from_a_file_with_half_a_line(
+    tuned: tuple[Tuning, Path], synthetic: Windows, tmp_path: Path
+) -> None:
+    study = Path(shutil.copy(tuned[1], tmp_path))
+    study.write_bytes(study.read_bytes()[:-20])
+    for trials in (3, 4):  # the line after the half one was joined to it
+        again = searched(synthetic, study, trials)
+    assert len(again.searches[0].trials) == 4
+    assert again.searches[0].trials[:2] == tuned[0].searches[0].trials[:2]
+
+
+def test_equal_values_are_one(synthetic: Windows) -> None:
+    """Where 0 and 0.0 were two, the search for options that were not tried did not end."""
+    who = f"people:{synthetic.people[0]}"
+    found = tune("features", synthetic, protocol=who, inner="loso", space={"rotate": [0, 0.0]})
+    assert len(found.searches[0].trials) == 1
+    assert _space(["rotate=0,10", "rotate=20"]) == {"rotate": [0, 10, 20]}
+
+
+def test_what_is_given_is_not_searched(synthetic: Windows) -> None:
+    who = f"people:{synthetic.people[0]}"
+    found = tune("features", synthetic, protocol=who, inner="loso", trials=1, rotate=7.0)
+    assert "rotate" not in found.space
+    assert found.searches[0].evaluation.options["rotate"] == 7.0
+    with pytest.raises(TrainingError, match="rotate: is given and searched"):
+        tune("features", synthetic, protocol=who, space=SPACE, rotate=7.0)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "inner", "says"),
+    [
+        ("random", "loso", "protocol random: tests people who were trained on"),
+        ("loso", "random:0.3", "inner, of training people, random:0.3: tests people who were"),
+        ("loso", "groups:4", "inner, of training people, groups:4: groups:K needs K from 2"),
+    ],
+)
+def test_a_search_is_scored_on_people_never_seen(
+    synthetic: Windows, protocol: str, inner: str, says: str
+) -> None:
+    with pytest.raises(EvaluationError, match=says):
+        tune("features", synthetic, protocol=protocol, inner=inner, trials=1, space=SPACE)
+
+
 def test_windows_can_be_searched_where_there_are_recordings(tmp_path: Path) -> None:
     dataset = load_dataset("synthetic")
     found = tune(
@@ -108,3 +152,10 @@ def test_windows_can_be_searched_where_there_are_recordings(tmp_path: Path) -> N
 def test_a_wrong_space_is_named(synthetic: Windows, space: dict[str, list[int]], says: str) -> None:
     with pytest.raises(TrainingError, match=says):
         tune("features", synthetic, protocol="loso", space=space)
+
+
+def test_wrong_numbers_are_named(synthetic: Windows) -> None:
+    with pytest.raises(TrainingError, match="cannot search seconds=two: give numbers"):
+        tune("features", load_dataset("synthetic"), space={"seconds": ["two"]})
+    with pytest.raises(TrainingError, match="trials=0"):
+        tune("features", synthetic, protocol="loso", trials=0)

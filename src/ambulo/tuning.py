@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from ambulo.datasets import Dataset
-from ambulo.errors import MissingExtraError, TrainingError
+from ambulo.errors import EvaluationError, MissingExtraError, TrainingError
 from ambulo.evaluation import Job, evaluate, train_and_test
 from ambulo.models import model_class
 from ambulo.options import Options, make_options
 from ambulo.progress import bar
-from ambulo.protocols import folds
+from ambulo.protocols import Fold, folds
 from ambulo.scores import Evaluation
 from ambulo.windows import Windows
 
@@ -133,12 +133,21 @@ def tune(
     from; the first trial takes the first of each, so put there what is used now. A trial that is
     worse than the median of others after the same folds is given up, and none is tried twice.
     `study` is a file that keeps every trial, so that a search that broke off goes on. `options`
-    hold for every trial.
+    hold for every trial, and are not searched. Raises TrainingError for a wrong space or option,
+    EvaluationError for a protocol that is unknown, leaves nobody, or is "random": its people are
+    in the search and in the score.
     """
-    given = {key: _distinct(values) for key, values in (space or default_space(model)).items()}
-    check_space(given, data)
     windows = cut(data, {})
-    plan = folds(windows, protocol)
+    make_options(options, windows, model)  # which says what is wrong with them
+    held = {*options, *(f"sizes.{name}" for name in options.get("sizes", {}))}
+    unheld = {key: values for key, values in default_space(model).items() if key not in held}
+    given = {key: _distinct(values) for key, values in (space or unheld).items()}
+    check_space(given, data)
+    if both := sorted(held & {*given}):
+        raise TrainingError(f"{', '.join(both)}: is given and searched: leave one of them out")
+    if trials < 1:
+        raise TrainingError(f"a search needs one trial at least, got trials={trials}")
+    plan = _folds(windows, protocol, "protocol")
     searches = []
     with bar(f"tuning {model} on {windows.source}", show=progress) as advance:
         for fold in plan:
@@ -186,6 +195,8 @@ def check_space(space: Space, data: Windows | Dataset) -> None:
             )
         if not values:
             raise TrainingError(f"nothing to choose from for '{name}': give its values")
+        if name in CUTTING and (odd := [v for v in values if not isinstance(v, (int, float))]):
+            raise TrainingError(f"cannot search {name}={odd[0]}: give numbers")
 
 
 @dataclass(frozen=True)
@@ -209,7 +220,7 @@ class Objective:
         windows = cut(self.data, cutting).of(self.people).labelled()
         options = make_options(_merged(self.options, training), windows, self.model)
         scores: list[float] = []
-        for k, fold in enumerate(folds(windows, self.inner)):
+        for k, fold in enumerate(_folds(windows, self.inner, "inner, of training people,")):
             shared = (self.model, windows, options)
             outcome = train_and_test(shared, Job(self.seed, fold), lambda row: None)
             truth = windows.labels[fold.split(windows)[1]]
@@ -224,6 +235,20 @@ class Objective:
 def cut(data: Windows | Dataset, cutting: dict[str, Any]) -> Windows:
     """Windows of a data set, or those given."""
     return data.windows(**cutting) if isinstance(data, Dataset) else data.labelled()
+
+
+def _folds(windows: Windows, protocol: str, whose: str) -> list[Fold]:
+    """The folds of a protocol that says nothing of people who were seen."""
+    try:
+        plan = folds(windows, protocol)
+    except EvaluationError as error:
+        raise EvaluationError(f"{whose} {protocol}: {error}") from error
+    if any(fold.inflated for fold in plan):
+        raise EvaluationError(
+            f"{whose} {protocol}: tests people who were trained on, so that nothing chosen or "
+            "scored by it holds for others: choose official, loso, groups:K or people:1,2"
+        )
+    return plan
 
 
 def _parted(chosen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -258,6 +283,7 @@ def _study(name: str, seed: int, file: str | Path | None) -> Iterator[Any]:
         if file is not None:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             try:
+                _whole(Path(file))
                 storage = optuna.storages.JournalStorage(JournalFileBackend(str(file)))
             except (ValueError, KeyError, TypeError, OSError) as error:
                 raise TrainingError(
@@ -278,6 +304,15 @@ def _study(name: str, seed: int, file: str | Path | None) -> Iterator[Any]:
         optuna.logging.set_verbosity(before)
 
 
+def _whole(file: Path) -> None:
+    """Cut off the half line of a search that broke off while it wrote, as on a full disk."""
+    content = file.read_bytes() if file.exists() else b""
+    last = content.rfind(b"\n") + 1
+    if content.startswith(b'{"op_code":') and last < len(content):
+        with file.open("r+b") as kept:
+            kept.truncate(last)
+
+
 def _untried(study: Any, space: Space, seed: int) -> dict[str, Any]:
     """What the sampler proposes or, where that was tried before, any options that were not."""
     import optuna
@@ -296,7 +331,8 @@ def _untried(study: Any, space: Space, seed: int) -> dict[str, Any]:
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:
-    return list({repr(value): value for value in values}.values())
+    """The values, each once: 0 and 0.0 are the same to a search."""
+    return [value for k, value in enumerate(values) if value not in values[:k]]
 
 
 def _finished(study: Any) -> list[Trial]:

@@ -19,7 +19,7 @@ def tune(
     model: Annotated[str, typer.Option(help="Its name; see the README.")] = "best",
     search: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=V1,V2,…: an option, sizes.NAME, seconds; repeatable."),
+        typer.Option(help="NAME=V1,V2,…: an option, sizes.NAME, seconds, overlap; repeatable."),
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Options to try, for each outer fold.")] = 20,
     protocol: Annotated[str, typer.Option(help="Outer: official, loso, groups:K.")] = "official",
@@ -57,11 +57,11 @@ def tune(
         study=study,
         **options(set_),
     )
-    if out is not None:
+    typer.echo(json.dumps(done.to_dict())) if json_ else _say(done)
+    if out is not None:  # last, so that what took long is not lost where it cannot be written
         from ambulo.report import save, trials_of
 
         save(trials_of(done), out)
-    typer.echo(json.dumps(done.to_dict())) if json_ else _say(done)
 
 
 def _space(search: list[str] | None) -> dict[str, list[Any]] | None:
@@ -72,7 +72,7 @@ def _space(search: list[str] | None) -> dict[str, list[Any]] | None:
         name, equals, text = item.partition("=")
         if not equals:
             raise TrainingError(f"--search {item}: write NAME=V1,V2, as in rotate=0,10,15")
-        out[name] = [_value(part) for part in text.split(",") if part]
+        out.setdefault(name, []).extend(_value(part) for part in text.split(",") if part)
     return out or None
 
 
