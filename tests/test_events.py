@@ -97,6 +97,13 @@ def test_an_event_counts_once_however_often_it_is_found() -> None:
     assert (scores.fragmented, scores.precision[0.3], scores.underfill) == (1, 1.0, approx(0.5))
 
 
+def test_what_else_goes_on_does_not_part_an_event() -> None:
+    """Marked twice over while another activity was marked too, it was two events that overlap."""
+    true = [Event(0, 10, "w"), Event(2, 3, "s"), Event(8, 12, "w")]
+    scores = compare_events([(true, [Event(0, 12, "w")])], ["w"])["w"]
+    assert (scores.true, scores.correct, scores.overfill) == (1, 1, 0.0)
+
+
 def test_windows_become_events_of_their_recording() -> None:
     truth = np.array([0, 0, 1, 1, 0, 0])
     decided = np.array([0, 1, 1, 1, 1, 0])

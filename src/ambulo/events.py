@@ -65,8 +65,11 @@ def compare_events(
     may have a `confidence`, which ranks them for the average precision. Touching events of one
     activity are one event.
     """
-    pairs = [(_events(true), _events(found)) for true, found in recordings]
-    return {name: _one(pairs, name, overlaps) for name in activities}
+    pairs = [(list(true), list(found)) for true, found in recordings]
+    return {
+        name: _one([(_events(t, name), _events(f, name)) for t, f in pairs], overlaps)
+        for name in activities
+    }
 
 
 def windows_as_events(
@@ -103,12 +106,13 @@ def mean_precision(scores: dict[str, EventScores], overlap: float) -> float | No
     return float(np.mean(there)) if there else None
 
 
-def _events(intervals: Iterable[Any]) -> list[Event]:
-    """Events in order of time, touching ones of one activity joined, as sure as on average."""
+def _events(intervals: Iterable[Any], activity: str) -> list[Event]:
+    """An activity's events in order of time, touching ones joined, as sure as on average."""
     out: list[Event] = []
-    for i in sorted(intervals, key=lambda i: (i.start, i.end)):
+    mine = [i for i in intervals if i.activity == activity]
+    for i in sorted(mine, key=lambda i: (i.start, i.end)):
         sure = float(getattr(i, "confidence", 1.0))
-        if out and out[-1].activity == i.activity and i.start <= out[-1].end + TOUCHING:
+        if out and i.start <= out[-1].end + TOUCHING:
             last = out[-1]
             here, there = last.end - last.start, i.end - i.start
             mean = (last.confidence * here + sure * there) / max(here + there, 1e-9)
@@ -119,7 +123,7 @@ def _events(intervals: Iterable[Any]) -> list[Event]:
 
 
 def _one(
-    pairs: Sequence[tuple[list[Event], list[Event]]], name: str, overlaps: Sequence[float]
+    pairs: Sequence[tuple[list[Event], list[Event]]], overlaps: Sequence[float]
 ) -> EventScores:
     counts = dict.fromkeys(
         ("correct", "deleted", "fragmented", "merged", "fragmented_and_merged", "inserted"), 0
@@ -127,11 +131,7 @@ def _one(
     overfill = underfill = 0.0
     true_events = found_events = 0
     waits: list[float] = []
-    mine: list[tuple[list[Event], list[Event]]] = []
-    for every_true, every_found in pairs:
-        true = [event for event in every_true if event.activity == name]
-        found = [event for event in every_found if event.activity == name]
-        mine.append((true, found))
+    for true, found in pairs:
         meets = np.array([[shared(t, f) for f in found] for t in true]).reshape(
             len(true), len(found)
         )
@@ -154,7 +154,7 @@ def _one(
         overfill=float(overfill),
         underfill=float(underfill),
         latency=float(np.mean(waits)) if waits else None,
-        precision={share: average_precision(mine, share) for share in overlaps},
+        precision={share: average_precision(pairs, share) for share in overlaps},
         **counts,
     )
 
