@@ -51,6 +51,11 @@ def test_sets_by_people_and_too_few_of_them() -> None:
     few = who <= "1"
     with pytest.raises(EvaluationError, match="needs 9 people"):
         threshold(p[few], truth[few], who[few])
+    for n in range(1, 9):  # the coverage that is advised can be had
+        few = np.isin(who, np.unique(who)[:n])
+        with pytest.raises(EvaluationError, match="of at most") as caught:
+            threshold(p[few], truth[few], who[few])
+        threshold(p[few], truth[few], who[few], float(str(caught.value).split()[-1]))
     assert sets(np.array([[0.5, 0.3, 0.2]]), 0.9).tolist() == [[True, False, False]]
 
 

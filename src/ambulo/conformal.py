@@ -34,7 +34,7 @@ def threshold(probabilities: Array, truth: Array, people: Array, coverage: float
         raise EvaluationError(
             f"a coverage of {coverage:g} needs {needed} people to calibrate on, there are "
             f"{len(names)}: give more people, or a coverage of at most "
-            f"{len(names) / (len(names) + 1):.2f}"
+            f"{100 * len(names) // (len(names) + 1) / 100}"  # which they do reach: rounded down
         )
     weights = 1 / ((len(names) + 1) * windows[who])
     own = probabilities[np.arange(len(truth)), truth]
