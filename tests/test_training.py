@@ -297,6 +297,13 @@ def test_one_person_cannot_validate(synthetic: Windows) -> None:
         train(Tiny, synthetic.of(["1"]))
 
 
+@pytest.mark.parametrize("model", ["features", "rocket"])
+def test_one_activity_alone_is_learnt_too(synthetic: Windows, model: str) -> None:
+    one = synthetic[synthetic.labels == 2]
+    made = train(model, one, progress=False)
+    assert (made.decide(one, context="none").argmax(1) == 2).all()
+
+
 def test_unknown_model_names_the_known(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="choose from lstm, gru"):
         train("transformer", synthetic)

@@ -84,14 +84,17 @@ class Logistic:
 
         z, y, w = (torch.cat(part).double().numpy() for part in zip(*self.rows, strict=True))
         shift, scale = z.mean(0), np.maximum(z.std(0), 1e-6)
+        weights = np.zeros((self.classes, z.shape[1]))
+        biases = np.full(self.classes, -1e3)  # an activity that nobody showed is never decided
+        if len(shown := np.unique(y.astype(int))) == 1:
+            biases[shown] = 0.0
+            return weights, biases
         found = LogisticRegression(C=1 / strength, max_iter=1000, tol=1e-3)
         found.fit((z - shift) / scale, y.astype(int), sample_weight=w)
         slopes, offsets = found.coef_ / scale, found.intercept_
         if len(found.classes_) == 2:  # scikit-learn gives one row for two classes
             slopes, offsets = np.concatenate([-slopes, slopes]), np.append(-offsets, offsets)
             slopes, offsets = slopes / 2, offsets / 2
-        weights = np.zeros((self.classes, z.shape[1]))
-        biases = np.full(self.classes, -1e3)  # an activity that nobody showed is never decided
         weights[found.classes_] = slopes
         biases[found.classes_] = offsets - slopes @ shift
         return weights, biases
