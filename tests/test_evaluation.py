@@ -45,6 +45,9 @@ def test_nobody_is_on_both_sides(synthetic: Windows, protocol: str) -> None:
         ("official", "no official split"),
         ("groups:1", "K from 2 to the number of people, 4"),
         ("groups:x", "K from 2"),
+        ("groups:²", "K from 2"),
+        ("loso:3", "loso takes nothing after it, got 'loso:3'"),
+        ("official:1,2", "official takes nothing after it"),
         ("people:9", "choose from 1, 2, 3, 4"),
         ("people:1,2,3,4", "nobody to train on"),
     ],
@@ -52,6 +55,14 @@ def test_nobody_is_on_both_sides(synthetic: Windows, protocol: str) -> None:
 def test_impossible_protocols_are_refused(synthetic: Windows, protocol: str, says: str) -> None:
     with pytest.raises(EvaluationError, match=says):
         folds(replace(synthetic, official_test=()), protocol)
+
+
+def test_who_is_missing_is_told(synthetic: Windows) -> None:
+    with pytest.raises(EvaluationError, match="none of the official test people, 8, 9, is among"):
+        folds(replace(synthetic, official_test=("8", "9")), "official")
+    with pytest.raises(EvaluationError, match="no labelled window"):
+        evaluate("features", synthetic[:0], protocol="loso")
+    assert folds(synthetic, "people:1, 1")[0].test == ("1",)
 
 
 def test_random_windows_are_stratified_and_called_inflated(synthetic: Windows) -> None:
@@ -173,6 +184,12 @@ def test_a_recognizer_is_tested_on_what_it_takes(synthetic: Windows) -> None:
     assert evaluate(made, few).activities == synthetic.activities
     with pytest.raises(EvaluationError, match="these windows show rowing as well"):
         evaluate(made, replace(synthetic, activities=("rowing", *synthetic.activities[1:])))
+    for asked, says in (("none", "none"), ("causal", "causal, 2 windows later")):
+        found = evaluate(made, synthetic, context=asked, lag=2)
+        assert found.context == says
+        # events are scored wherever there is context
+        assert (found.events is None) == (asked == "none")
+    assert found.events is not None and sum(e.true for e in found.events.values()) > 6
     with pytest.raises(EvaluationError, match="protocol would change nothing"):
         evaluate(made, synthetic, protocol="people:3")
     for other in (

@@ -114,9 +114,7 @@ def evaluate(
         data={k: v for k, v in windows.describe().items() if k != "people"},
         temperatures=tuple(outcome.temperature for outcome in outcomes),
         audit=audited,
-        context=context
-        + (f", {lag} windows later" if lag else "")
-        + (", bouts in random order" if shuffled else ""),
+        context=_stated(context, lag, shuffled),
         events=_events(windows, plan, first) if context != "none" and not shuffled else None,
         importance=first[0].importance,
         attention=_joined([outcome.attention for outcome in first]),
@@ -124,15 +122,26 @@ def evaluate(
     )
 
 
+def _stated(context: str, lag: int, shuffled: bool = False) -> str:
+    """What other windows said, in words: of what was asked for, that which changed anything."""
+    later = f", {lag} windows later" if lag and context == "causal" else ""
+    return context + later + (", bouts in random order" if shuffled and context != "none" else "")
+
+
 def _events(
     windows: Windows, plan: Sequence[Fold], outcomes: Sequence[Outcome]
 ) -> dict[str, EventScores]:
     tested = concatenate([windows[fold.split(windows)[1]].labelled() for fold in plan])
+    return _as_events(tested, np.concatenate([outcome.probabilities for outcome in outcomes]))
+
+
+def _as_events(tested: Windows, probabilities: Array) -> dict[str, EventScores]:
+    """Decisions on labelled windows `(windows, activities)`, as events."""
     return windows_as_events(
         np.char.add(np.char.add(tested.subjects.astype(str), "/"), tested.recordings.astype(str)),
         tested.seconds,
         tested.labels,
-        np.concatenate([outcome.probabilities for outcome in outcomes]),
+        probabilities,
         tested.activities,
         tested.windowing.samples(tested.rate)[1] / tested.rate,
     )
@@ -255,6 +264,7 @@ def _of_recognizer(
     if unlike := test.unlike(recognizer.windowing):
         raise EvaluationError(f"{unlike}: cut them by recognizer.windowing")
     decided = recognizer.decide(test, context=context, lag=lag)
+    tested = decided[test.labels >= 0]
     fold = Fold("unseen people", tuple(dict.fromkeys(shown)), people)
     return Evaluation(
         dataset=windows.source,
@@ -269,8 +279,9 @@ def _of_recognizer(
         temperatures=(recognizer.temperature,),
         importance=channel_importance(recognizer, test) if explain else None,
         attention=attention_over_time(recognizer, test.labelled().values) if explain else None,
-        context=context,
-        **_tested(windows, [fold], [decided[test.labels >= 0]]),
+        context=_stated(context, lag),
+        events=None if context == "none" else _as_events(test.labelled(), tested),
+        **_tested(windows, [fold], [tested]),
     )
 
 

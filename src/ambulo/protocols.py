@@ -52,6 +52,11 @@ class Fold:
 
 def _official(windows: Windows, argument: str) -> list[Fold]:
     test = [person for person in windows.people if person in windows.official_test]
+    if windows.official_test and not test:
+        raise EvaluationError(
+            f"none of the official test people, {', '.join(windows.official_test)}, is among these,"
+            f" {', '.join(windows.people)}: use loso, groups:K or people:1,2"
+        )
     if not test:
         raise EvaluationError(
             f"'{windows.source}' has no official split: use loso, groups:K or people:1,2"
@@ -66,7 +71,7 @@ def _loso(windows: Windows, argument: str) -> list[Fold]:
 def _groups(windows: Windows, argument: str) -> list[Fold]:
     """People in natural order are dealt to K groups like cards: person i goes to group i mod K."""
     people = windows.people
-    if not argument.isdigit() or not 2 <= int(argument) <= len(people):
+    if not argument.isdecimal() or not 2 <= int(argument) <= len(people):
         raise EvaluationError(
             f"groups:K needs K from 2 to the number of people, {len(people)}, got '{argument}'"
         )
@@ -75,7 +80,7 @@ def _groups(windows: Windows, argument: str) -> list[Fold]:
 
 
 def _people(windows: Windows, argument: str) -> list[Fold]:
-    test = [person.strip() for person in argument.split(",") if person.strip()]
+    test = list(dict.fromkeys(p.strip() for p in argument.split(",") if p.strip()))
     unknown = [person for person in test if person not in windows.people]
     if unknown or not test:
         raise EvaluationError(
@@ -123,4 +128,8 @@ def folds(windows: Windows, protocol: str) -> list[Fold]:
         raise EvaluationError(
             f"there is no protocol '{protocol}': choose official, loso, groups:K or people:1,2"
         )
+    if argument and name in ("official", "loso"):
+        raise EvaluationError(f"{name} takes nothing after it, got '{protocol}': write {name}")
+    if not len(windows):
+        raise EvaluationError("there is no labelled window: check labels and activities")
     return PROTOCOLS[name](windows, argument)
