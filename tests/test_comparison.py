@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ambulo import train
+from ambulo.cli.compare import _say
 from ambulo.comparison import Comparison, ablate, compare
 from ambulo.datasets import load_dataset
 from ambulo.datasets.synthetic import make
-from ambulo.errors import DatasetError, EvaluationError
+from ambulo.errors import DatasetError, EvaluationError, OutputError, TrainingError
 from ambulo.report import comparison, save
 from ambulo.windows import Windows
 
@@ -49,10 +50,39 @@ def test_options_and_models_are_compared(synthetic: Windows) -> None:
     assert [e.people for e in tested] == [("3", "4")]
 
 
-def test_mistakes_are_explained(synthetic: Windows) -> None:
+def test_recognizers_are_compared_on_the_same_people(synthetic: Windows) -> None:
+    """Their differences are paired by people, whom each recognizer leaves to test by itself."""
+    made = [
+        train("features", synthetic.of(who), validation=0.5, progress=False)
+        for who in (["1", "2"], ["1", "3"])
+    ]
+    with pytest.raises(EvaluationError, match=r"is tested on 2, 4, '.*' on 3, 4: compare what"):
+        compare("", synthetic, "model", made)
+
+
+def test_an_inflated_comparison_is_stamped(
+    synthetic: Windows, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    inflated, honest = (
+        compare("features", synthetic, "copies", [1], protocol=p) for p in ("random", "people:1")
+    )
+    _say(inflated)
+    assert capsys.readouterr().out.startswith("INFLATED: the same people")
+    _say(honest)
+    assert "INFLATED" not in capsys.readouterr().out
+    assert [text.get_text() for text in comparison(inflated).texts] == ["INFLATED"]
+    with pytest.raises(OutputError, match=r"a.pdf: a picture is written as .png"):
+        save(comparison(honest), tmp_path / "a.pdf")
+
+
+def test_mistakes_are_explained(synthetic: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EvaluationError, match="cannot compare over 'speed': choose model, epochs"):
         compare("features", synthetic, "speed", [1])
     with pytest.raises(EvaluationError, match="at least one value"):
         compare("features", synthetic, "epochs", [])
+    monkeypatch.setattr("ambulo.comparison.evaluate", None)  # nothing is trained before
+    for over, values in (("rotate", [0.0, "far"]), ("model", ["features", "x"])):
+        with pytest.raises(TrainingError, match="rotate must be of type float|no model 'x'"):
+            compare("features", synthetic, over, values)
     with pytest.raises(DatasetError, match="no channels 'knee'"):
         ablate("features", load_dataset("synthetic"), ["knee"])

@@ -171,6 +171,13 @@ def test_an_inflated_score_is_stamped_everywhere(
         assert (tmp_path / f"{name}.png").read_bytes() != (honest / f"{name}.png").read_bytes()
 
 
+def test_context_is_named_with_every_score(plain: Evaluation, tmp_path: Path) -> None:
+    other = replace(plain, context="causal, 2 windows later")
+    assert "Context: causal, 2 windows later." in page_of(other, tmp_path).text
+    assert "context causal, 2 windows later" in figures.title(other)
+    assert "Context" not in page_of(plain, tmp_path / "plain").text
+
+
 def test_examples_are_what_they_say(
     attentive: Evaluation, synthetic: Windows, tmp_path: Path
 ) -> None:

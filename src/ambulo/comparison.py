@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ambulo.datasets import Dataset
 from ambulo.errors import EvaluationError
 from ambulo.evaluation import evaluate
+from ambulo.models import model_class
 from ambulo.options import Options
 from ambulo.recognizer import Recognizer
 from ambulo.scores import DRAWS, LEVEL, Evaluation
@@ -99,13 +100,22 @@ def compare(
     protocol: str = "official",
     **options: Any,
 ) -> Comparison:
-    """Evaluate once for each of `values` of the training option `over`; or over "model"."""
+    """Evaluate once for each of `values` of the training option `over`; or over "model".
+
+    Raises TrainingError for a wrong value, before anything is trained, EvaluationError for another
+    option, no value, or trained recognizers that leave other people to test than the first.
+    """
     if over != "model" and over not in Options.__dataclass_fields__:
         raise EvaluationError(
             f"cannot compare over '{over}': choose model, {', '.join(Options.__dataclass_fields__)}"
         )
     if not values:
         raise EvaluationError(f"give at least one value of {over} to compare")
+    for value in values:
+        if over != "model":
+            Options(**{over: value})
+        elif not isinstance(value, Recognizer):
+            model_class(value)
     runs = (
         (str(v), v if over == "model" else model, windows, {} if over == "model" else {over: v})
         for v in values
@@ -123,6 +133,12 @@ def _compare(
     for name, model, windows, own in runs:
         start = time.perf_counter()
         who = {} if isinstance(model, Recognizer) else {"protocol": protocol}
-        evaluations[name] = evaluate(model, windows, **{**who, **options, **own})
+        found = evaluations[name] = evaluate(model, windows, **{**who, **options, **own})
         seconds[name] = time.perf_counter() - start
+        first, people = next((other, e.people) for other, e in evaluations.items())
+        if found.people != people:
+            raise EvaluationError(
+                f"{over} '{name}' is tested on {', '.join(found.people)}, '{first}' on "
+                f"{', '.join(people)}: compare what leaves the same people to test"
+            )
     return Comparison(over, evaluations, seconds)

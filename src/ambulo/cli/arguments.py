@@ -41,6 +41,9 @@ Set = Annotated[
     typer.Option("--set", help="A training option, as epochs=10 or rotate=15; repeatable."),
 ]
 
+INFLATED = "INFLATED: the same people are in training and in test; no score for new people"
+"""What stands above scores of people who were seen."""
+
 
 def apart(out: Path, *inputs: Path | None) -> None:
     """Raise OutputError where what is to be written is what was read."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ambulo.cli.arguments import (
+    INFLATED,
     Activities,
     Channels,
     DataPath,
@@ -116,14 +117,20 @@ def compare(
 
 
 def _show(done: Comparison, out: Path | None, json_: bool) -> None:
-    if out is not None:
+    if json_:
+        typer.echo(json.dumps(done.to_dict()))
+    else:
+        _say(done)
+    if out is not None:  # last, so that what took long is not lost where it cannot be written
         from ambulo import report
 
         report.save(report.comparison(done), out)
-    if json_:
-        typer.echo(json.dumps(done.to_dict()))
-        return
+
+
+def _say(done: Comparison) -> None:
     first = next(iter(done.evaluations.values()))
+    if first.inflated:
+        typer.echo(INFLATED)
     typer.echo(
         f"{first.dataset}, protocol {first.protocol}, {len(first.people)} test people, "
         f"{len(first.seeds)} seed(s)\n"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambulo.cli.arguments import (
+    INFLATED,
     Activities,
     Channels,
     Context,
@@ -104,23 +105,23 @@ def evaluate(
         learnt = [person for person in windows.people if person in result.folds[0].train]
         if learnt:
             typer.echo(f"note: left out, as learnt from: {', '.join(learnt)}", err=True)
-    if report is not None:
+    if json_:
+        typer.echo(json.dumps(result.to_dict()))
+    else:
+        _say(result)
+    if report is not None:  # last, so that what took long is not lost where it cannot be written
         from ambulo.report import write_evaluation
 
         command = shlex.join(["ambulo", *sys.argv[1:]])
         page = write_evaluation(result, report, windows=windows, command=command)[0]
         typer.echo(f"report: {page}", err=json_)
-    if json_:
-        typer.echo(json.dumps(result.to_dict()))
-    else:
-        _say(result)
 
 
 def _say(result: Evaluation) -> None:
     """The scores in words and a table."""
     accuracy, f1, worst = result.accuracy(), result.macro_f1(), result.worst_person()
     if result.inflated:
-        typer.echo("INFLATED: the same people are in training and in test; no score for new people")
+        typer.echo(INFLATED)
     typer.echo(
         f"{result.model} on {result.dataset}, protocol {result.protocol}, "
         f"{len(result.seeds)} seed(s), {result.windows['train']} training and "

@@ -71,11 +71,12 @@ def _lead(evaluation: Evaluation) -> str:
     name = evaluation.protocol.partition(":")[0]
     says = "" if evaluation.inflated else " " + _PROTOCOLS.get(name, "")
     people = _number(len(evaluation.people), "test person", "test people")
+    context = "" if evaluation.context == "none" else f" Context: {evaluation.context}."
     return (
         f"Protocol {evaluation.protocol}: {people}, "
         f"{_number(len(evaluation.folds), 'fold')}, {_number(len(evaluation.seeds), 'seed')}, "
         f"{evaluation.windows['train']} training and {evaluation.windows['test']} test windows."
-        f"{says}"
+        f"{says}{context}"
     )
 
 
@@ -103,7 +104,7 @@ def _scores(evaluation: Evaluation) -> Section:
         rows.append(("Brier score", f"{proper['brier']:.4f}", f"log-loss {proper['log_loss']:.4f}"))
     sets = evaluation.sets()
     if sets is not None:
-        asked = f"hold the true activity for {percent(sets['coverage'])}, asked {sets['asked']:.0%}"
+        asked = f"hold the true activity for {percent(sets['coverage'])}, asked {100 * sets['asked']:.0f} %"
         rows.append(("Activities in a set", f"{sets['size']:.2f}", asked))
     if evaluation.audit is not None:
         clean = bool(evaluation.audit.get("clean"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ambulo.errors import EvaluationError, MissingExtraError
+from ambulo.errors import EvaluationError, MissingExtraError, OutputError
 from ambulo.importance import Importance
 from ambulo.scores import Evaluation
 from ambulo.timeline import write_whole
@@ -47,8 +47,10 @@ def drawn(picture: Figure, kind: str, dpi: int = 144) -> bytes:
 
 
 def save(picture: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, whole or not at all. Raises OutputError for another ending."""
     path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"{path}: a picture is written as .png")
     content = drawn(picture, "png", 120)
     write_whole(path, lambda to: to.write_bytes(content))
     return path
@@ -62,11 +64,12 @@ def label(name: str, longest: int = 24) -> str:
 
 
 def title(evaluation: Evaluation) -> str:
-    """Model, data set, protocol and accuracy with its interval, in two lines."""
+    """Model, data set, protocol, context and accuracy with its interval, in lines."""
     score = evaluation.accuracy()
     stamp = "INFLATED: " if evaluation.inflated else ""
+    context = "" if evaluation.context == "none" else f"context {evaluation.context}\n"
     return (
-        f"{label(evaluation.model, 40)} on {label(evaluation.dataset, 40)}\n{stamp}"
+        f"{label(evaluation.model, 40)} on {label(evaluation.dataset, 40)}\n{context}{stamp}"
         f"{label(evaluation.protocol, 40)}: {100 * score['mean']:.1f} % "
         f"[{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
     )

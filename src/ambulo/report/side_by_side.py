@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambulo.report.figures import WIDTH, figure, label
+from ambulo.report.figures import WIDTH, figure, label, marked
 from ambulo.report.insight import percent
 from ambulo.report.page import Part, Picture, Section, Table, write_page
 
@@ -41,7 +41,7 @@ def comparison(found: Comparison) -> Figure:
     axes.set_xlabel("accuracy, %: mean, 95 % interval\nover people, and each person")
     axes.set_ylabel(label(found.over))
     axes.spines[["top", "right"]].set_visible(False)
-    return picture
+    return marked(next(iter(found.evaluations.values())), picture)
 
 
 def trials_of(found: Tuning) -> Figure:
