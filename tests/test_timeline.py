@@ -90,6 +90,17 @@ def test_every_format_holds_every_bout(timeline: Timeline, tmp_path: Path) -> No
     assert timeline.save(tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_columns_are_the_same_however_few_the_bouts(tmp_path: Path) -> None:
+    """An empty table has them too, and numbers that begin whole may go on in parts."""
+    whole = tuple(Bout(k, k + 1, "walking", 1) for k in range(150))
+    for bouts in ((), (*whole, Bout(150, 151.5, "sitting", 0.5))):
+        line = Timeline(bouts)
+        table = pl.read_parquet(line.save(tmp_path / "t.parquet"))
+        assert table.columns == ["start", "end", "activity", "confidence"]
+        assert [Bout(*row) for row in table.rows()] == list(bouts)
+        assert len(pl.read_csv(line.save(tmp_path / "t.csv"))) == len(bouts)
+
+
 def test_unknown_format_is_refused_and_nothing_written(timeline: Timeline, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=".csv, .json, .parquet, .png"):
         timeline.save(tmp_path / "t.docx")

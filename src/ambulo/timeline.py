@@ -104,7 +104,9 @@ class Timeline:
     def _frame(self) -> Any:
         import polars as pl
 
-        return pl.DataFrame(self.rows())
+        columns = dict.fromkeys(("start", "end", "activity", "confidence"), pl.Float64())
+        texts = ("activity", *(("start_time", "end_time") if self.start is not None else ()))
+        return pl.DataFrame(self.rows(), schema={**columns, **dict.fromkeys(texts, pl.String())})
 
     def _draw(self, path: Path) -> None:
         try:
