@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from ambulo import load_dataset
 from ambulo.cli import app
+from ambulo.cli.data import datasets_export
 from ambulo.datasets.stored import load_windows, parts_of, save_windows
 from ambulo.datasets.synthetic import make
 from ambulo.errors import DatasetError, OutputError, WindowingError
@@ -69,6 +70,14 @@ def test_a_folder_of_windows_is_a_data_set(tmp_path: Path) -> None:
     cut = load_dataset("synthetic").windows(keep="all")
     assert found.describe() == cut.describe()
     assert np.array_equal(found.of(["3"]).starts, cut.of(["3"]).starts)
+
+
+def test_their_recordings_are_not_another_data_sets(folder: Path) -> None:
+    """What was cut from one's own recordings was sent to those of uci-har."""
+    with pytest.raises(DatasetError, match="seconds=3: cut its recordings anew"):
+        load_dataset(str(folder)).windows(seconds=3)
+    with pytest.raises(DatasetError, match="is windows, not recordings: cut its recordings anew"):
+        datasets_export(str(folder))
 
 
 def test_recordings_without_a_window_are_left_out(tmp_path: Path) -> None:

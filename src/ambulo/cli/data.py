@@ -121,7 +121,7 @@ def datasets_export(
     loaded = load(name, data, device=device)
     found = {r.name: r for r in loaded.recordings}
     if not found:
-        raise DatasetError(f"data set '{name}' was published as windows, not recordings: use hapt")
+        raise DatasetError(f"data set '{name}' is windows, not recordings: {loaded.info.uncut}")
     if recording is not None and recording not in found:
         raise DatasetError(
             f"data set '{name}' has no recording '{recording}': choose from {', '.join(found)}"

@@ -58,6 +58,11 @@ class DatasetInfo:
             )
         return dict(self.groupings[name])
 
+    @property
+    def uncut(self) -> str:
+        """What to do for recordings where there are windows only."""
+        return "use 'hapt', the recordings behind it" if self.files else "cut its recordings anew"
+
     def activities(self, grouping: str | None = None) -> tuple[str, ...]:
         """The activities of a grouping, in the authors' order."""
         return tuple(dict.fromkeys(self.grouping(grouping).values()))
@@ -161,9 +166,8 @@ class Dataset:
         for name, value in asked.items():
             if value is not None and value != getattr(own, name, None):
                 raise DatasetError(
-                    f"data set '{self.info.name}' was published as windows of {own.seconds:g} s "
-                    f"with overlap {own.overlap:g}; it cannot be cut with {name}={value}: use the "
-                    "recordings behind it, 'hapt'"
+                    f"data set '{self.info.name}' is windows of {own.seconds:g} s with overlap "
+                    f"{own.overlap:g}; it cannot be cut with {name}={value}: {self.info.uncut}"
                 )
         wanted = self.info.select(channels)
         if wanted is None or wanted == self.fixed.channels:

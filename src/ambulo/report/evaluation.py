@@ -104,7 +104,8 @@ def _scores(evaluation: Evaluation) -> Section:
         rows.append(("Brier score", f"{proper['brier']:.4f}", f"log-loss {proper['log_loss']:.4f}"))
     sets = evaluation.sets()
     if sets is not None:
-        asked = f"hold the true activity for {percent(sets['coverage'])}, asked {100 * sets['asked']:.0f} %"
+        reached, wanted = percent(sets["coverage"]), percent(sets["asked"])
+        asked = f"hold the true activity for {reached}, asked {wanted}"
         rows.append(("Activities in a set", f"{sets['size']:.2f}", asked))
     if evaluation.audit is not None:
         clean = bool(evaluation.audit.get("clean"))
