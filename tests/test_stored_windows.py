@@ -24,7 +24,7 @@ from ambulo.errors import DatasetError, OutputError, WindowingError
 from ambulo.importance import channel_importance
 from ambulo.options import Options
 from ambulo.training import fit
-from ambulo.windows import Windows
+from ambulo.windows import Windowing, Windows
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,12 @@ def test_what_is_stored_is_what_was_cut(windows: Windows, folder: Path) -> None:
     assert np.array_equal(np.asarray(some.values), windows.labelled()[5:9].values)
     assert np.array_equal(stored.values[3:, :, [0, 2]], windows.values[3:, :, [0, 2]])
     assert len(pickle.dumps(stored.values)) < windows.values.nbytes / 50
+
+
+def test_windows_of_ones_own_come_back(windows: Windows, tmp_path: Path) -> None:
+    """Those that were not cut by a windowing of Ambulo's may have one that names no channels."""
+    own = replace(windows, windowing=Windowing())
+    assert load_windows(save_windows([own], tmp_path / "own")).windowing == Windowing()
 
 
 @pytest.mark.parametrize("changed", [{}, {"scaling": "minmax", "rotate": 5.0, "around": 20.0}])

@@ -151,7 +151,7 @@ def load_windows(folder: str | Path) -> Windows:
         facts: dict[str, Any] = {name: about[name] for name in _FACTS}
         facts |= {k: tuple(v) for k, v in facts.items() if isinstance(v, list)}
         channels = about["windowing"]["channels"]
-        windowing = Windowing(**{**about["windowing"], "channels": tuple(channels)})
+        windowing = Windowing(**{**about["windowing"], "channels": channels and tuple(channels)})
         columns: dict[str, Any] = {name: table[name].to_numpy() for name in _ROWS}
         for name in ("subjects", "recordings"):
             columns[name] = columns[name].astype(str)
