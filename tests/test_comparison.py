@@ -37,7 +37,9 @@ def test_differences_are_paired_by_people(done: Comparison, tmp_path: Path) -> N
     gap = done.difference("acc_x+acc_y+acc_z")
     assert gap["low"] <= gap["mean"] <= gap["high"]
     assert done.to_dict()["results"][1]["difference"] == gap
-    assert save(comparison(done), tmp_path / "sensors.png").stat().st_size > 5000
+    picture = comparison(done)
+    assert picture.axes[0].get_title() == "synthetic, loso: 3 test people, 1 seed(s)"
+    assert save(picture, tmp_path / "sensors.png").stat().st_size > 5000
 
 
 def test_options_and_models_are_compared(synthetic: Windows) -> None:

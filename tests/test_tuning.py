@@ -137,7 +137,9 @@ def test_windows_can_be_searched_where_there_are_recordings(tmp_path: Path) -> N
     lengths = {"2.56": 128, "4.0": 200}
     data = search.evaluation.data["windowing"]
     assert round(data["seconds"] * 50) == lengths[str(search.chosen["seconds"])]
-    assert save(trials_of(found), tmp_path / "tuned.png").stat().st_size > 5000
+    picture = trials_of(found)
+    assert "synthetic, people:1\nsearched by groups:2 of" in picture.get_suptitle()
+    assert save(picture, tmp_path / "tuned.png").stat().st_size > 5000
     assert found.to_dict()["searches"][0]["trials"][0]["options"] == {"seconds": 2.56}
 
 
@@ -157,5 +159,7 @@ def test_a_wrong_space_is_named(synthetic: Windows, space: dict[str, list[int]],
 def test_wrong_numbers_are_named(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="cannot search seconds=two: give numbers"):
         tune("features", load_dataset("synthetic"), space={"seconds": ["two"]})
+    with pytest.raises(TrainingError, match="nothing to search"):
+        tune("features", synthetic, protocol="loso", frame="both", rotate=1.0, around=0.0)
     with pytest.raises(TrainingError, match="trials=0"):
         tune("features", synthetic, protocol="loso", trials=0)

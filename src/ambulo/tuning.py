@@ -188,6 +188,8 @@ def default_space(model: str) -> dict[str, list[Any]]:
 def check_space(space: Space, data: Windows | Dataset) -> None:
     """Raise TrainingError for an option that is none, or has nothing to choose from."""
     known = [*Options.__dataclass_fields__, *(CUTTING if isinstance(data, Dataset) else ())]
+    if not space:
+        raise TrainingError("nothing to search: all that is searched of itself is given")
     for name, values in space.items():
         if name not in known and not name.startswith("sizes."):
             raise TrainingError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def comparison(found: Comparison) -> Figure:
     """Accuracy of each evaluation with its interval over people, and every person as a dot."""
-    picture = figure(WIDTH, 1.3 + 0.5 * len(found.evaluations))
+    picture = figure(WIDTH, 1.5 + 0.5 * len(found.evaluations))
     axes = picture.subplots()
     for row, evaluation in enumerate(found.evaluations.values()):
         each = [100 * person["accuracy"] for person in evaluation.per_person().values()]
@@ -41,13 +41,24 @@ def comparison(found: Comparison) -> Figure:
     axes.set_xlabel("accuracy, %: mean, 95 % interval\nover people, and each person")
     axes.set_ylabel(label(found.over))
     axes.spines[["top", "right"]].set_visible(False)
-    return marked(next(iter(found.evaluations.values())), picture)
+    first = next(iter(found.evaluations.values()))
+    axes.set_title(
+        f"{label(first.dataset, 20)}, {label(first.protocol, 20)}: "
+        f"{len(first.people)} test people, {len(first.seeds)} seed(s)",
+        fontsize=9,
+    )
+    return marked(first, picture)
 
 
 def trials_of(found: Tuning) -> Figure:
     """Every trial's macro-F1 by each option searched; hollow ones were given up early."""
     names = list(found.space)
-    picture = figure(WIDTH, 0.6 + 1.5 * len(names))
+    picture = figure(WIDTH, 0.8 + 1.5 * len(names))
+    picture.suptitle(
+        f"{label(found.model)} on {label(found.dataset)}, {label(found.protocol)}\n"
+        f"searched by {label(found.inner)} of its training people",
+        fontsize=9,
+    )
     panels = picture.subplots(len(names), 1, sharey=True, squeeze=False)[:, 0]
     tried = [trial for search in found.searches for trial in search.trials]
     for axes, name in zip(panels, names, strict=True):
@@ -57,6 +68,7 @@ def trials_of(found: Tuning) -> Figure:
             at = places[str(trial.options[name])]
             axes.plot(at, 100 * trial.mean, "o", color="C0", mfc=face, alpha=0.6, ms=5)
         axes.set_xticks(range(len(places)), list(places))
+        axes.set_xlim(-0.5, len(places) - 0.5)
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_ylabel("macro-F1, %")
         axes.spines[["top", "right"]].set_visible(False)
