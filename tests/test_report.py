@@ -16,6 +16,7 @@ from test_training import Tiny
 
 from ambulo import Recognizer, evaluate, train
 from ambulo.errors import EvaluationError, OutputError
+from ambulo.events import EventScores
 from ambulo.importance import attention_over_time
 from ambulo.protocols import Fold
 from ambulo.report import Facts, Picture, Section, Table, figures, write_evaluation, write_page
@@ -169,6 +170,15 @@ def test_an_inflated_score_is_stamped_everywhere(
     honest = write_evaluation(plain, tmp_path / "honest", windows=synthetic)[0].parent
     for name in ("people", "confusion", "curves", "calibration", "importance", "example-1-right"):
         assert (tmp_path / f"{name}.png").read_bytes() != (honest / f"{name}.png").read_bytes()
+
+
+def test_the_table_of_events_tells_what_became_of_each(plain: Evaluation, tmp_path: Path) -> None:
+    kinds = {"correct": 1, "deleted": 2, "fragmented": 3, "merged": 4, "fragmented_and_merged": 5}
+    times = {"overfill": 7.0, "underfill": 8.0, "latency": None, "precision": {0.5: None}}
+    scores: Any = {"true": 15, "found": 11, **kinds, "inserted": 6, **times}
+    found = {"walking": EventScores(**scores)}
+    page = page_of(replace(plain, context="offline", events=found), tmp_path)
+    assert "walking151234567/8" in "".join(page.text.split())
 
 
 def test_context_is_named_with_every_score(plain: Evaluation, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from test_training import Tiny
 
 from ambulo import evaluate
-from ambulo.report import write_evaluation
+from ambulo.report import Section, Table, write_evaluation, write_page
 from ambulo.windows import Windows
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -80,6 +80,12 @@ def test_no_request_leaves_and_nothing_is_complained_of(page: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("width", [320, 390, 1200])
 def test_it_fits_and_every_picture_is_seen(page: Path, tmp_path: Path, width: int) -> None:
+    wide, images, seen = measured(page, tmp_path, width)
+    assert wide == width and images == seen > 8
+
+
+def measured(page: Path, tmp_path: Path, width: int) -> tuple[int, int, int]:
+    """How wide a page is in a frame of this width, its pictures, and those of them to be seen."""
     frame = tmp_path / "frame.html"
     frame.write_text(
         f'<iframe id="f" style="width:{width}px;height:800px;border:0" '
@@ -97,7 +103,19 @@ def test_it_fits_and_every_picture_is_seen(page: Path, tmp_path: Path, width: in
     found = re.search(r"<title>(\d+),(\d+),(\d+)</title>", dom)
     assert found and asked == []
     wide, images, seen = map(int, found.groups())
-    assert wide == width and images == seen > 8
+    return wide, images, seen
+
+
+def test_wide_tables_end_with_the_printed_page(page: Path, tmp_path: Path) -> None:
+    """On paper nobody scrolls: what stood beyond the page's 180 mm was cut off."""
+    names = [f"activity-{k:02}" for k in range(18)]
+    tables = [
+        Table("Confusion", ("true", *names), [(name, *[1234] * 18) for name in names]),
+        Table("Narrow", ("activity", "F1"), [("sitting", "0.97")]),
+    ]
+    out = write_page("Wide", [Section("wide", "Wide", tables)], tmp_path / "wide")[0]
+    out.write_text(out.read_text().replace("@media print", "@media all"))
+    assert measured(out, tmp_path, 680)[0] == 680
 
 
 def test_it_prints(page: Path, tmp_path: Path) -> None:

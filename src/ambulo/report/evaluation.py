@@ -178,19 +178,26 @@ def _classes(evaluation: Evaluation) -> Section:
 def _events(evaluation: Evaluation) -> list[Section]:
     if evaluation.events is None:
         return []
-    names = ("true", "correct", "deleted", "fragmented", "merged", "inserted")
+    names = ("true", "correct", "deleted", "fragmented", "merged", "fragmented_and_merged")
     rows = [
         (
             activity,
-            *(getattr(scores, name) for name in names),
+            *(getattr(scores, name) for name in (*names, "inserted")),
             f"{scores.overfill:.0f} / {scores.underfill:.0f}",
             "" if scores.latency is None else f"{scores.latency:.1f}",
             "" if scores.precision[0.5] is None else f"{scores.precision[0.5]:.3f}",
         )
         for activity, scores in evaluation.events.items()
     ]
-    columns = ("activity", *names, "over- / underfill, s", "latency, s", "AP at 0.5")
-    caption = f"Timelines of the first seed as events; context: {evaluation.context}"
+    # \u00ad is where a heading may break, so that the table stays narrow
+    short = ("true", "cor\u00adrect", "de\u00adleted", "frag\u00admented", "merged", "both")
+    measures = ("in\u00adserted", "over- / under\u00adfill, s", "la\u00adtency, s", "AP at 0.5")
+    columns = ("activity", *short, *measures)
+    caption = (
+        f"Timelines of the first seed as events; context: {evaluation.context}. True events are "
+        "found (correct), deleted, fragmented, merged or both; inserted ones are found where there "
+        "is none"
+    )
     data = {name: scores.to_dict() for name, scores in evaluation.events.items()}
     return [Section("events", "As events", [Table(caption, columns, rows)], data)]
 
