@@ -128,14 +128,15 @@ def test_another_sites_page_may_not_ask(url: str, waist: Recognizer, tmp_path: P
         assert httpx.get(f"{other}/recognizer.json", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("packed", [False, True])
 def test_a_recording_becomes_the_timeline_that_python_makes(
-    url: str, waist: Recognizer, tmp_path: Path
+    url: str, waist: Recognizer, tmp_path: Path, packed: bool
 ) -> None:
     (recording,) = make(people=1, minutes=1.0, seed=5)
     path = write(recording, tmp_path / "monday.csv")
-    answer = httpx.post(
-        f"{url}/predict?name=monday.csv", headers=SHOWN, content=path.read_bytes(), timeout=60
-    )
+    content = gzip.compress(path.read_bytes()) if packed else path.read_bytes()
+    name = "monday.csv.gz" if packed else "monday.csv"
+    answer = httpx.post(f"{url}/predict?name={name}", headers=SHOWN, content=content, timeout=60)
     assert answer.status_code == 200, answer.text
     expected = waist.predict(read(path)).rows()
     assert [row["activity"] for row in answer.json()] == [row["activity"] for row in expected]

@@ -146,13 +146,16 @@ class Source:
             )
 
     def _gunzip(self) -> bytes:
+        unpacked = io.BytesIO()
         try:
             with gzip.open(self.path) as file:
-                out = file.read(LARGEST + 1)
+                while part := file.read(1 << 20):  # all at once would reserve what it may be
+                    unpacked.write(part)
+                    if unpacked.tell() > LARGEST:
+                        raise RecordingError(f"{self.path}: would unpack to over 4 GiB: refused")
         except (OSError, EOFError, zlib.error) as error:
             raise RecordingError(f"{self.path}: is damaged ({error}): copy it again") from error
-        if len(out) > LARGEST:
-            raise RecordingError(f"{self.path}: would unpack to over 4 GiB: refused")
+        out = unpacked.getvalue()
         if out[:4] == b"PK\x03\x04" or out[:2] == b"\x1f\x8b":
             raise RecordingError(f"{self.path}: holds another archive: unpack it first")
         return out
