@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from ambulo import Recognizer, Recording, Stream, load_dataset, train
 from ambulo.datasets.synthetic import make
-from ambulo.errors import StreamError
+from ambulo.errors import OutputError, StreamError
 from ambulo.readers.table import write
 from ambulo.stream import sources
 from ambulo.stream.joining import Joiner
@@ -112,6 +113,73 @@ def test_own_messages_and_sensor_logger_decide_alike(
     late, counts = decided(recognizer, sensor_logger(recording, 0.004))
     assert [d.activity for d in late] == [d.activity for d in plain]
     assert counts["incomplete"] == 1 and counts["samples"] == len(recording) - 1
+
+
+def test_pushes_out_of_order_are_waited_for(recognizer: Recognizer, recording: Recording) -> None:
+    """Patience holds for sensors that come apart as it does for samples of all channels."""
+    pushes = sensor_logger(recording, 0.004)
+    plain, before = decided(recognizer, pushes)
+    pushes[2:6] = [pushes[k] for k in (3, 2, 5, 4)]
+    found, counts = decided(recognizer, pushes, patience=2.5)
+    assert [(d.start, d.activity) for d in found] == [(d.start, d.activity) for d in plain]
+    assert counts == before
+    assert decided(recognizer, pushes)[1]["incomplete"] >= 100
+
+
+def test_acceleration_without_gravity_is_said_to_lack_it(
+    recognizer: Recognizer, recording: Recording
+) -> None:
+    pushes = [push.replace(b'"gravity"', b'"light"') for push in sensor_logger(recording, 0.0)]
+    _, counts = decided(recognizer, pushes)
+    assert counts["channels_missing"] == ["gravity_x", "gravity_y", "gravity_z"]
+
+
+class Impatient(Kept):
+    """Presses Ctrl-C while it is given its third decision, and then takes it."""
+
+    def write(self, decision: Any) -> None:
+        if len(self.decisions) == 2:
+            signal.raise_signal(signal.SIGINT)
+        super().write(decision)
+
+
+def test_an_interruption_waits_for_the_decisions_under_way(
+    recognizer: Recognizer, recording: Recording
+) -> None:
+    plain, _ = decided(recognizer, rows(recording), lag=2)
+    first, second = Impatient(), Kept()
+    counts = run(Stream(recognizer, rate=50.0, lag=2), rows(recording), [first, second])
+    assert first.decisions == second.decisions and counts["messages"] < len(rows(recording))
+    assert len(plain) > len(first.decisions) == 3 + 2  # those that had waited for later windows
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_the_command_loses_no_decision(
+    recognizer: Recognizer, recording: Recording, how: signal.Signals, tmp_path: Path
+) -> None:
+    model, out = recognizer.save(tmp_path / "r.ambulo"), tmp_path / "out.jsonl"
+    out.write_text('{"start": 1')  # of a run that died
+    sinks = ["--to", "jsonl", "--to", f"jsonl:{out}", "--lag", "2", "--rate", "50"]
+    command = [sys.executable, "-m", "ambulo", "stream", str(model), *sinks]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        process.stdin.write(b"\n".join(rows(recording)) + b"\n")
+        process.stdin.flush()
+        plain, _ = decided(recognizer, rows(recording), lag=2)
+        said = [process.stdout.readline() for _ in plain[:-3]]
+        process.send_signal(how)
+        said += process.stdout.readlines()
+        assert process.wait(30) == 0
+    assert [json.loads(line)["start"] for line in said] == [d.start for d in plain]
+    assert out.read_bytes().splitlines()[1:] == [line.rstrip() for line in said]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_is_said(recognizer: Recognizer, recording: Recording) -> None:
+    full = sink("jsonl:/dev/full", recognizer.activities)
+    with pytest.raises(OutputError, match=r"/dev/full: cannot be written .No space left"):
+        run(Stream(recognizer, rate=50.0), rows(recording), [full])
 
 
 def test_sensors_with_clocks_of_their_own_are_joined() -> None:

@@ -23,7 +23,9 @@ def stream(
     ] = "stdin",
     to: Annotated[
         list[str] | None,
-        typer.Option(help="terminal, jsonl, jsonl:FILE, ws://…, http://… (webhook); repeatable."),
+        typer.Option(
+            help="terminal, jsonl, jsonl:FILE (added to), ws://…, http://… (webhook); repeatable."
+        ),
     ] = None,
     lag: Lag = 0,
     context: Annotated[

@@ -21,19 +21,26 @@ class Joiner:
 
     Acceleration that comes without gravity (`body_acc_x`) is added to gravity (`gravity_x`). Where
     a channel is silent for over half a second nothing is made up: such samples are left out and
-    counted as `incomplete`.
+    counted as `incomplete`. Each sensor's samples may come up to `patience` seconds after its later
+    ones; what was joined is in order.
     """
 
-    def __init__(self, channels: Sequence[str]) -> None:
-        self.channels = tuple(channels)
+    def __init__(self, channels: Sequence[str], patience: float = 0.0) -> None:
+        self.channels, self.patience = tuple(channels), patience
         self.incomplete = 0
         self.seen: set[str] = set()
         self._came: dict[str, tuple[Array, Array]] = {}
 
     @property
     def missing(self) -> list[str]:
-        """Channels of which nothing has come."""
-        return [name for name in self.channels if not set(self._sources(name)) <= self.seen]
+        """Channels of which nothing has come; of acceleration without gravity, gravity's."""
+        needed = (source for name in self.channels for source in self._sources(name))
+        return [source for source in needed if source not in self.seen]
+
+    @property
+    def joins(self) -> bool:
+        """Whether samples wait here for those of other sensors."""
+        return bool(self._came)
 
     def push(self, part: Part) -> tuple[Array, Array]:
         """Take samples of some channels; give `(time, values)` where all are known."""
@@ -49,6 +56,11 @@ class Joiner:
         self._forget()
         return time, values
 
+    def finish(self) -> tuple[Array, Array]:
+        """Join what was held back for samples that come late."""
+        self.patience = 0.0
+        return self._join()
+
     def _sources(self, name: str) -> list[str]:
         """The channels that make up one."""
         place, dot, channel = name.rpartition(".")
@@ -58,19 +70,19 @@ class Joiner:
         return [f"{place}{dot}body_acc_{axis}", f"{place}{dot}gravity_{axis}"]
 
     def _add(self, name: str, time: Array, values: Array) -> None:
-        order = np.argsort(time, kind="stable")
-        time, values = time[order], values[order]
-        good = np.isfinite(time) & (np.diff(time, prepend=-np.inf) > 0)
-        if name in self._came:
-            before, held = self._came[name]
-            if good.any() and time[good][0] < before[-1] - WAIT:
-                self._came.clear()  # the clock was set back
-            else:
-                good &= time > before[-1]
-                time, values = np.r_[before, time[good]], np.r_[held, values[good]]
-                good = np.ones(len(time), bool)
-        if good.any():
-            self._came[name] = time[good], values[good]
+        time, first = np.unique(time, return_index=True)
+        values = values[first][np.isfinite(time)]
+        time = time[np.isfinite(time)]
+        before, held = self._came.get(name, (time[:0], values[:0]))
+        if len(before) and len(time) and time[0] < before[-1] - WAIT - self.patience:
+            self._came.clear()  # the clock was set back
+            before, held = time[:0], values[:0]
+        oldest = before[-1] - self.patience if len(before) else -np.inf
+        new = (time > oldest) & ~np.isin(time, before)
+        time, values = np.r_[before, time[new]], np.r_[held, values[new]]
+        if len(time):
+            order = np.argsort(time, kind="stable")
+            self._came[name] = time[order], values[order]
 
     def _join(self) -> tuple[Array, Array]:
         """All channels at those times of the first that the others have reached."""
@@ -78,7 +90,7 @@ class Joiner:
         needed = [source for each in sources.values() for source in each]
         if not set(needed) <= set(self._came):
             return np.zeros(0), np.zeros((0, len(self.channels)))
-        until = min(self._came[source][0][-1] for source in needed)
+        until = min(self._came[source][0][-1] for source in needed) - self.patience
         first = needed[0]
         time = self._came[first][0]
         time = time[time <= until]
@@ -97,7 +109,7 @@ class Joiner:
         """Drop what waits for a channel that stays silent."""
         newest = max((time[-1] for time, _ in self._came.values()), default=0.0)
         for name, (time, values) in list(self._came.items()):
-            old = time < newest - WAIT
+            old = time < newest - WAIT - self.patience
             if name in self.channels[:1] or name == f"body_{self.channels[0]}":
                 self.incomplete += int(old.sum())
             if old.all():

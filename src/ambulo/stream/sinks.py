@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -51,10 +52,30 @@ def sink(address: str, activities: tuple[str, ...]) -> Sink:
 
 
 def _opened(path: Path) -> IO[str]:
+    """The file to add to, on a line of its own even if its last was cut short."""
+    with _writing(path):
+        cut = path.is_file() and path.stat().st_size and _last_byte(path) != b"\n"
+        file = path.open("a")
+        file.write("\n" if cut else "")
+        return file
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read()
+
+
+@contextmanager
+def _writing(name: object) -> Iterator[None]:
     try:
-        return path.open("a")
+        yield
+    except BrokenPipeError:  # the reader has gone, which is no mistake
+        raise
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise OutputError(
+            f"{name}: cannot be written ({error.strerror}): choose another place, or make room"
+        ) from error
 
 
 class Lines:
@@ -65,13 +86,15 @@ class Lines:
 
     def write(self, decision: Decision) -> None:
         """Take one decision."""
-        self.file.write(json.dumps(decision.to_dict()) + "\n")
-        self.file.flush()
+        with _writing(self.file.name):
+            self.file.write(json.dumps(decision.to_dict()) + "\n")
+            self.file.flush()
 
     def close(self) -> None:
         """Close the file, if it is one of ours."""
         if self.file is not sys.stdout:
-            self.file.close()
+            with _writing(self.file.name):
+                self.file.close()
 
 
 class Courier:
