@@ -240,7 +240,7 @@ def test_the_server_decides_as_the_stream_does(url: str, waist: Recognizer) -> N
         assert connection.subprotocol == "ambulo"
         for k in range(0, len(rows), 17):
             connection.send(rows[k : k + 17].astype("<f8").tobytes())
-        connection.send('{"end":true}')
+        connection.send(json.dumps({"end": True}))
         messages = hear(connection)
     assert messages[0]["channels"] == list(stream.channels)
     assert messages[-1]["taken"] == len(rows)

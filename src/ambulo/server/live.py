@@ -1,8 +1,9 @@
 """A phone that lets the server decide: samples in over a websocket, decisions out.
 
 The phone sends rows of time and the recognizer's channels as little-endian float64, or messages
-as `ambulo stream` takes them. The server tells `{"taken": rows, "decisions": [...]}`; what was not
-taken when the connection broke is for the phone to send again, in a new session.
+as `ambulo stream` takes them; `{"end": true}` is its last. The server tells its `channels` first,
+then `{"taken": rows, "decisions": [...]}`; what was not taken when the connection broke is for the
+phone to send again, in a new session.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ async def _hear(websocket: WebSocket, session: Session, batcher: Batcher, metric
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return 1000
-        if message.get("text") == '{"end":true}':
+        if _ends(message.get("text")):
             return 1000
         rows = _rows(message, joiner)
         if rows is None:
@@ -85,6 +86,11 @@ async def _hear(websocket: WebSocket, session: Session, batcher: Batcher, metric
         session.put(rows)
         batcher.add(session)
         await session.room.wait()
+
+
+def _ends(text: str | None) -> bool:
+    """Whether a message says {"end": true}, blanks or none."""
+    return "".join((text or "")[:99].split()) == '{"end":true}'
 
 
 def _rows(message: Any, joiner: Joiner) -> npt.NDArray[np.float64] | None:
