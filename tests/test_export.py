@@ -14,8 +14,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ambulo import Recognizer, export, train
-from ambulo.c_header import MODELS, run
+from ambulo import Recognizer, export, load_dataset, train
+from ambulo.c_header import MODELS, c_header, run
 from ambulo.errors import OutputError
 from ambulo.exporting import FORMATS
 from ambulo.recognizer import softmax
@@ -47,6 +47,28 @@ def test_other_runtimes_get_the_same_probabilities(
         (logits,) = session.run(["logits"], {"signal": synthetic.values[:n]})
         expected = recognizer.probabilities(synthetic.values[:n])
         assert softmax(logits / temperature) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_graph_says_what_it_takes_and_gives(
+    recognizer: Recognizer, synthetic: Windows, tmp_path: Path
+) -> None:
+    """Who has the file alone knows channels, units, rate, activities and temperature."""
+    export(recognizer, tmp_path / "x.onnx", windows=synthetic.values)
+    about = onnxruntime.InferenceSession(tmp_path / "x.onnx").get_modelmeta()
+    head = json.loads(about.custom_metadata_map["recognizer.json"])
+    known = json.loads(json.dumps(recognizer.head()))
+    assert head == {key: part for key, part in known.items() if key != "card"}
+    assert about.custom_metadata_map["terms"] == recognizer.card["terms"]
+    assert "128 samples at 50 Hz" in about.description and "gyro in rad/s" in about.description
+    assert "each acc_x, acc_y, acc_z" in about.description and "with gravity" in about.description
+    assert f"logits / {recognizer.temperature}" in about.description
+
+
+def test_c_says_whether_gravity_is_in(synthetic: Windows) -> None:
+    made = train("rocket", synthetic, sizes={"features": 84}, progress=False)
+    assert "acc in m/s2 with gravity, gyro in rad/s */" in c_header(made)
+    text = c_header(replace(made, windowing=replace(made.windowing, gravity="remove")))
+    assert "acc in m/s2 less the mean of each axis" in text and "with gravity" not in text
 
 
 @pytest.mark.parametrize("format", ["float16", "int8"])

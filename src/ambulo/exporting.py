@@ -1,7 +1,8 @@
 """A recognizer as a file for other runtimes, written only if it decides as the recognizer does.
 
 `onnx` is the graph that the recognizer itself runs (operator set 18, any number of windows at
-once); `float16` stores its weights in half precision, `int8` those of its products in bytes.
+once), which says in its `doc_string` what goes in and comes out and holds recognizer.json, but for
+the card, among its metadata; `float16` stores its weights in half precision, `int8` those of its products in bytes.
 `phone` is one zip of network.onnx and recognizer.json (windowing, activities, temperature, context,
 card) that a web page loads. `c` is one header of plain C (see `ambulo.c_header`). ExecuTorch and
 LiteRT are not offered.
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambulo.c_header import c_header, run
+from ambulo.c_header import c_header, run, takes
 from ambulo.errors import MissingExtraError, OutputError
 from ambulo.recognizer import Recognizer
 from ambulo.timeline import write_whole
@@ -107,6 +108,7 @@ Made = tuple[bytes, dict[str, Any], Array]
 def _graph(recognizer: Recognizer, format: str, windows: Array) -> Made:
     try:
         graph = FORMATS[format](recognizer.graph)
+        graph = graph if format == "phone" else _described(recognizer, graph)
         opset = _opset(graph)
     except ImportError as error:
         raise MissingExtraError(error.name or "onnx", "train") from error
@@ -116,6 +118,25 @@ def _graph(recognizer: Recognizer, format: str, windows: Array) -> Made:
     took = _milliseconds(other, windows)
     facts = {"opset": opset, "bytes": len(graph), "milliseconds": took}
     return content, facts, written.probabilities(windows)
+
+
+def _described(recognizer: Recognizer, graph: bytes) -> bytes:
+    """The graph with all that a program needs which has nothing else."""
+    import onnx
+
+    model = onnx.load_from_string(graph)
+    model.doc_string = (
+        f"signal (windows, length, channels) float32: {takes(recognizer)}. "
+        f"Probabilities of {', '.join(recognizer.activities)}: "
+        f"softmax(logits / {recognizer.temperature!r})."
+    )
+    if recognizer.unknown is not None:
+        limit = recognizer.unknown.above
+        model.doc_string += f" A novelty above {limit!r} speaks for none of these."
+    head = {key: part for key, part in recognizer.head().items() if key != "card"}
+    terms = str(recognizer.card.get("terms", ""))
+    onnx.helper.set_model_props(model, {"recognizer.json": json.dumps(head), "terms": terms})
+    return bytes(model.SerializeToString())
 
 
 def _c(recognizer: Recognizer, format: str, windows: Array) -> Made:

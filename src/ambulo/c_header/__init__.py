@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ambulo.errors import OutputError
 from ambulo.recognizer import Recognizer
-from ambulo.recording import housings
+from ambulo.recording import UNITS, housings
 
 Array = npt.NDArray[Any]
 
@@ -44,14 +44,29 @@ def c_header(recognizer: Recognizer) -> str:
     numbers |= {"weights": weights, "bias": recognizer.tensors["network.head.bias"]}
     numbers |= {"classes": len(weights), "features": weights.shape[1]}
     numbers |= {"temperature": float(recognizer.temperature)}
-    w = recognizer.windowing
-    channels = re.sub(r"[^\w., ]", "_", ", ".join(w.channels or ()))
-    says = f"/* {model}: {w.seconds:g} s of {channels} at {w.rate:g} Hz */"
+    plain = takes(recognizer).replace("²", "2").replace("µ", "u")
+    says = f"/* {model}: {re.sub(r'[^a-zA-Z0-9_.,; /]', '_', plain)} */"
     names = ", ".join(map(_text, recognizer.activities))
     known = f"static const char *const ambulo_activities[] = {{{names}}};"
     steps = files("ambulo.c_header").joinpath("network.h").read_text(encoding="utf-8")
     lines = [_defined(name, value) for name, value in numbers.items()]
     return "\n".join(["#pragma once", says, *lines, known, steps])
+
+
+def takes(recognizer: Recognizer) -> str:
+    """What a window of a recognizer is, in words: its length, channels, rate and units."""
+    w = recognizer.windowing
+    names = w.channels or ()
+    sensors = dict.fromkeys(name.rpartition(".")[2].rpartition("_")[0] for name in names)
+    units = {name: f"{name} in {UNITS[name]}" for name in sensors if name in UNITS}
+    if "acc" in units:
+        kept = w.gravity == "keep"
+        units["acc"] += " with gravity" if kept else " less the mean of each axis in the window"
+    length, step = w.samples(w.rate or 1.0)
+    return (
+        f"{length} samples at {w.rate:g} Hz, a window each {step}; each {', '.join(names)}; "
+        f"{', '.join(units.values())}"
+    )
 
 
 def run(header: str, windows: Array, classes: int) -> tuple[Array, float]:

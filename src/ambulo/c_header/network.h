@@ -272,8 +272,9 @@ static void ambulo_say(const float *window, ambulo_work *w, float *logits) {
     }
 }
 
-/* Calibrated probabilities of a window of AMBULO_LENGTH samples of AMBULO_RAW channels each, in m/s2
-   with gravity and rad/s; NAN all, where a sample is no number or beyond any sensor. */
+/* Calibrated probabilities of ambulo_activities for a window of AMBULO_LENGTH samples of AMBULO_RAW
+   channels each, in order and units of the first comment; NAN all, where a sample is no number or
+   beyond any sensor. */
 static void ambulo_decide(const float *window, ambulo_work *w, float *probabilities) {
     float most = -INFINITY, sum = 0, each = 1 / AMBULO_TEMPERATURE;
     for (int k = 0; k < AMBULO_LENGTH * AMBULO_RAW; k++) {
