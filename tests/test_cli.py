@@ -201,6 +201,10 @@ def test_predict_refuses_nonsense_and_warns_on_doubt(folder: Path, in_g: str) ->
     run = ambulo(*stated, "--out", "never.csv", cwd=folder, code=2)
     assert "gravity in acc" in run.stderr and "--as unit.acc=g" in run.stderr
     assert not (folder / "never.csv").exists()
+    outs = ("--out", "never.csv", "--out", "never.xlsx")
+    run = ambulo("predict", "waist.ambulo", "p7.csv", *outs, cwd=folder, code=2)
+    assert "never.xlsx: a timeline is written as" in run.stderr
+    assert not (folder / "never.csv").exists()
     assert ambulo(*stated, "--anyway", cwd=folder).stdout
     run = ambulo("predict", "waist.ambulo", in_g, "--as", "sign=ios", cwd=folder)
     assert "doubt: in_g.csv: orientation of acc" in run.stderr

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ambulo import Recognizer, export, load_dataset, train
+from ambulo import Recognizer, export, train
 from ambulo.c_header import MODELS, c_header, run
 from ambulo.errors import OutputError
 from ambulo.exporting import FORMATS

@@ -153,3 +153,18 @@ def test_what_does_not_fit_is_told(fitted: AmbuloClassifier, synthetic: Windows)
         AmbuloClassifier(channels=["acc_x"] * 4).fit(x, y)
     with pytest.raises(ShapeError, match="one length"):
         AmbuloClassifier().fit([x[0], x[1][:5]], y[:2])
+
+
+def test_people_in_a_list_are_scored(fitted: AmbuloClassifier, synthetic: Windows) -> None:
+    names = np.array(synthetic.activities)[synthetic.labels]
+    whose = [synthetic.subjects == person for person in synthetic.people[:2]]
+    both = whose[0] | whose[1]
+    score = fitted.score([synthetic.values[k] for k in whose], [names[k] for k in whose])
+    assert score == fitted.score(synthetic.values[both], names[both])
+
+
+def test_nothing_and_no_rate_are_told(synthetic: Windows) -> None:
+    with pytest.raises(ValueError, match="0 sample"):
+        AmbuloClassifier().fit(synthetic.values[:0], synthetic.labels[:0])
+    with pytest.raises(ShapeError, match="rate=0"):
+        AmbuloClassifier(rate=0).fit(synthetic.values, synthetic.labels)

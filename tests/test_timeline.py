@@ -80,6 +80,10 @@ def test_reads_like_a_diary(timeline: Timeline) -> None:
     assert timeline.totals() == {"walk": 60.5, "sit": 60, GAP: 30}
 
 
+def test_a_minute_has_no_second_60() -> None:
+    assert Timeline((Bout(0.0, 59.96, "sitting", 1.0),)).clock(59.96) == "00:01:00.0"
+
+
 def test_every_format_holds_every_bout(timeline: Timeline, tmp_path: Path) -> None:
     csv = pl.read_csv(timeline.save(tmp_path / "t.csv"))
     parquet = pl.read_parquet(timeline.save(tmp_path / "t.parquet"))

@@ -2,10 +2,10 @@
 
 `onnx` is the graph that the recognizer itself runs (operator set 18, any number of windows at
 once), which says in its `doc_string` what goes in and comes out and holds recognizer.json, but for
-the card, among its metadata; `float16` stores its weights in half precision, `int8` those of its products in bytes.
-`phone` is one zip of network.onnx and recognizer.json (windowing, activities, temperature, context,
-card) that a web page loads. `c` is one header of plain C (see `ambulo.c_header`). ExecuTorch and
-LiteRT are not offered.
+the card, among its metadata; `float16` stores its weights in half precision, `int8` those of its
+products in bytes. `phone` is one zip of network.onnx and recognizer.json (windowing, activities,
+temperature, context, card) that a web page loads. `c` is one header of plain C (see
+`ambulo.c_header`). ExecuTorch and LiteRT are not offered.
 """
 
 from __future__ import annotations

@@ -71,6 +71,8 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(self, flat, y, dtype="numeric")
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
+        if not self.rate > 0:
+            raise ShapeError(f"rate={self.rate}: give the samples a second, above 0")
         if len(self.classes_) < 2:
             raise ShapeError(f"y has one class, {self.classes_[0]}: give windows of two or more")
         values = self._windows(X, shape)
@@ -119,13 +121,18 @@ class AmbuloClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of windows that are recognised; windows and labels as `fit` takes them."""
+        X, y, _ = _laid_out(X, y, None)
+        return float(super().score(X, y, sample_weight))
+
     def _flat(self, X: Any) -> tuple[Any, tuple[int, int] | None]:
         """Windows as rows, and their length and channels where these are known."""
         if not hasattr(X, "ndim") or X.ndim < 3:
             return X, None
         if X.ndim > 3:
             raise ShapeError(f"X has shape {X.shape}: give (n, length, channels)")
-        return X.reshape(len(X), -1), (int(X.shape[1]), int(X.shape[2]))
+        return X.reshape(len(X), X.shape[1] * X.shape[2]), (int(X.shape[1]), int(X.shape[2]))
 
     def _windows(self, rows: Array, shape: tuple[int, int] | None) -> Array:
         """`(n, length, channels)` float32 of rows."""

@@ -23,6 +23,9 @@ UNKNOWN = "unknown"
 GAP = "gap"
 """The activity of time in which nothing was recorded."""
 
+ENDINGS = (".csv", ".json", ".parquet", ".png")
+"""What a timeline is written as."""
+
 
 @dataclass(frozen=True)
 class Bout:
@@ -63,7 +66,7 @@ class Timeline:
         """Wall time HH:MM:SS where the start is known, else time since the start."""
         if self.start is not None:
             return f"{wall(self.start, seconds):%H:%M:%S}"
-        minutes, rest = divmod(seconds, 60)
+        minutes, rest = divmod(round(seconds, 1), 60)  # or 59.96 s would read 60.0
         return f"{int(minutes // 60):02d}:{int(minutes % 60):02d}:{rest:04.1f}"
 
     def totals(self) -> dict[str, float]:
@@ -96,9 +99,7 @@ class Timeline:
             ".parquet": lambda to: self._frame().write_parquet(to),
             ".png": self._draw,
         }
-        if path.suffix.lower() not in writers:
-            raise OutputError(f"{path}: a timeline is written as {', '.join(writers)}")
-        write_whole(path, writers[path.suffix.lower()])
+        write_whole(path, writers[ending(path)])
         return path
 
     def _frame(self) -> Any:
@@ -130,6 +131,13 @@ class Timeline:
         axes.set_xlabel(f"minutes since {since}")
         axes.set_title(self.recording)
         figure.savefig(path, dpi=120, format="png")
+
+
+def ending(path: Path) -> str:
+    """The kind of file that a timeline is to be. Raises OutputError for one that it cannot be."""
+    if path.suffix.lower() not in ENDINGS:
+        raise OutputError(f"{path}: a timeline is written as {', '.join(ENDINGS)}")
+    return path.suffix.lower()
 
 
 def wall(start: datetime, seconds: float) -> datetime:

@@ -153,9 +153,11 @@ def predict(
     """
     from ambulo.pretrained import load, suiting
     from ambulo.readers import read
+    from ambulo.timeline import ending
 
     path = recording or recognizer
     for file in out or []:
+        ending(file)
         apart(file, recognizer, recording)
     model = load(recognizer) if recording else None
     signal = read(path, **stated(as_, rate))
