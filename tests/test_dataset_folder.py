@@ -135,6 +135,18 @@ def test_recordings_must_share_channels(tmp_path: Path) -> None:
         load_dataset(str(tmp_path))
 
 
+def test_channels_that_one_recording_takes_from_all_are_told(tmp_path: Path) -> None:
+    for k, recording in enumerate(make(people=3, minutes=0.5)):
+        chosen = recording.select(["acc_x", "acc_y", "acc_z"]) if k == 1 else recording
+        write(chosen, tmp_path / f"{k}.csv")
+    dataset = load_dataset(str(tmp_path))
+    assert dataset.info.channels == ("acc_x", "acc_y", "acc_z")
+    said = dataset.notes["channels_missing"]
+    assert said == "gyro_x, gyro_y, gyro_z, left out of all for 1"
+    (tmp_path / "1.csv").unlink()
+    assert "channels_missing" not in load_dataset(str(tmp_path)).notes
+
+
 def test_one_file_of_a_folder_is_named_where_read_is_meant(tmp_path: Path) -> None:
     recording = replace(make(people=1, minutes=0.2)[0], intervals=())
     write(recording, tmp_path / "a.csv")

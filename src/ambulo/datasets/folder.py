@@ -34,7 +34,18 @@ def load_folder(path: Path, activities: str | None = None) -> Dataset:
         raise DatasetError(str(error)) from error
     info = describe_folder(path, recordings)
     info.grouping(activities)
-    return Dataset(info, tuple(recordings), notes, activities)
+    return Dataset(info, tuple(recordings), notes | _left_out(info, recordings), activities)
+
+
+def _left_out(info: DatasetInfo, recordings: Sequence[Recording]) -> dict[str, str]:
+    """A note on channels that are passed over because some recordings lack them."""
+    names = {r.name: {channel.name for channel in r.channels} for r in recordings}
+    lost = sorted(set().union(*names.values()) - set(info.channels))
+    if not lost:
+        return {}
+    without = [name for name, has in names.items() if not set(lost) <= has]
+    shown = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
+    return {"channels_missing": f"{', '.join(lost)}, left out of all for {shown}"}
 
 
 def describe_folder(path: Path, recordings: Sequence[Recording]) -> DatasetInfo:
