@@ -92,10 +92,15 @@ class Windowing:
         parts = [self._cut_one(recording, tuple(activities)) for recording in prepared]
         windows = replace(concatenate(parts), notes={"activities_left_out": left_out})
         if not len(windows):
-            longest = max((recording.duration for recording in prepared), default=0.0)
+            pieces = [(s.last - s.first) / r.rate for r in prepared for s in r.segments]
+            which = (
+                f"recording '{prepared[0].name}' has no"
+                if len(prepared) == 1
+                else "no recording has"
+            )
             raise TooShortError(
-                f"no recording has {self.seconds:g} s in one piece (the longest lasts "
-                f"{longest:.2f} s, gaps included): give longer recordings or smaller seconds"
+                f"{which} {self.seconds:g} s in one piece (the longest lasts "
+                f"{max(pieces, default=0.0):.2f} s): give longer recordings or smaller seconds"
             )
         return windows
 
