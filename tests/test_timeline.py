@@ -147,3 +147,17 @@ def test_who_may_read_is_what_the_user_says(
     assert stat.S_IMODE(path.stat().st_mode) == file
     assert {stat.S_IMODE(p.stat().st_mode) for p in stored.iterdir()} == {file}
     assert stat.S_IMODE(stored.stat().st_mode) == folder
+
+
+def test_days_are_named_where_there_are_several() -> None:
+    start = datetime(2026, 3, 27, 23, 59, tzinfo=UTC)
+    bouts = (Bout(0.0, 50.0, "walk", 0.9), Bout(50.0, 70.0, "sit", 0.8), Bout(70.0, 90.0, "run", 1))
+    assert str(Timeline(bouts, start)).splitlines() == [
+        "Fri 2026-03-27",
+        "23:59:00-23:59:50 walk 0.90",
+        "23:59:50-00:00:10 sit 0.80",
+        "Sat 2026-03-28",
+        "00:00:10-00:00:30 run 1.00",
+    ]
+    assert str(Timeline(bouts[:1], start)) == "23:59:00-23:59:50 walk 0.90"
+    assert str(Timeline((), start)) == ""

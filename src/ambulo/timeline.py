@@ -56,11 +56,22 @@ class Timeline:
         return len(self.bouts)
 
     def __str__(self) -> str:
-        lines = []
+        lines, day = [], self._day(0.0)
         for bout in self.bouts:
             sure = f" {bout.confidence:.2f}" if bout.confidence else ""
+            if (of := self._day(bout.start)) != day or (not lines and of != self._day(self.end)):
+                lines.append(day := of)
             lines.append(f"{self.clock(bout.start)}-{self.clock(bout.end)} {bout.activity}{sure}")
         return "\n".join(lines)
+
+    @property
+    def end(self) -> float:
+        """Seconds from the start to the end of the last bout."""
+        return self.bouts[-1].end if self.bouts else 0.0
+
+    def _day(self, seconds: float) -> str:
+        """The date, `Sun 2026-03-01`, where the start is known."""
+        return "" if self.start is None else f"{wall(self.start, seconds):%a %Y-%m-%d}"
 
     def clock(self, seconds: float) -> str:
         """Wall time HH:MM:SS where the start is known, else time since the start."""
