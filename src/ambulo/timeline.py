@@ -56,7 +56,8 @@ class Timeline:
         return len(self.bouts)
 
     def __str__(self) -> str:
-        lines, day = [], self._day(0.0)
+        lines: list[str] = []
+        day = self._day(0.0)
         for bout in self.bouts:
             sure = f" {bout.confidence:.2f}" if bout.confidence else ""
             if (of := self._day(bout.start)) != day or (not lines and of != self._day(self.end)):
