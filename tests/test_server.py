@@ -13,6 +13,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from serving import TOKEN, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from ambulo import Recognizer, read
+from ambulo import Recognizer, fit, read
 from ambulo.cli import main
 from ambulo.datasets.synthetic import make
+from ambulo.pretrained import load
 from ambulo.readers.table import write
 from ambulo.server import new_token, qr_code
 from ambulo.server.batching import UNTOLD, Session
@@ -48,11 +50,18 @@ def url(waist: Recognizer, folder: Path) -> Iterator[str]:
 
 
 def test_a_recognizer_that_comes_along_is_served_by_its_name(tmp_path: Path) -> None:
-    path = write(make(people=1, minutes=0.5)[0], tmp_path / "monday.csv", labels=False)
+    (made,) = make(people=1, minutes=0.5)
+    heavy = replace(made, values=1.15 * made.values)  # at rest it measures more than gravity
+    path = write(heavy, tmp_path / "monday.csv", labels=False)
     with served(recognizer=Path("waist")) as url:
         head = httpx.get(f"{url}/recognizer.json", headers=SHOWN).json()
         answer = httpx.post(f"{url}/predict", headers=SHOWN, content=path.read_bytes(), timeout=60)
     assert head["recognizer"]["card"]["limits"] and answer.json()[0]["activity"]
+    doubts = fit(read(path), load("waist")).of("doubt")
+    assert json.loads(answer.headers["doubts"]) == [
+        f"{doubt.what}: {doubt.found}: {doubt.remedy}" for doubt in doubts
+    ]
+    assert doubts
 
 
 def live(url: str, **options: Any) -> Any:

@@ -128,13 +128,18 @@ def _add_recognizer(app: FastAPI, state: State) -> None:
         openapi_extra=_BODY,
         responses=answers(404, 408, 422),
     )
-    async def timeline(request: Request, name: str = "recording.csv") -> Any:
-        """The timeline of an uploaded recording, sent as the body; `name` tells its kind."""
+    async def timeline(request: Request, response: Response, name: str = "recording.csv") -> Any:
+        """The timeline of an uploaded recording, sent as the body; `name` tells its kind.
+
+        The header `doubts` is a JSON list of why it may not suit the recognizer.
+        """
         path = state.options.recognizer
         if path is None:
             raise HTTPException(404, "this server has no recognizer")
         async with state.predicting:
-            return await predict(path, request.stream(), name, state.options)
+            rows, doubts = await predict(path, request.stream(), name, state.options)
+        response.headers["doubts"] = json.dumps(doubts)
+        return rows
 
     @app.websocket("/live")
     async def live(websocket: WebSocket) -> None:

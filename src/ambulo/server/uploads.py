@@ -28,8 +28,11 @@ _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 async def predict(
     recognizer: Path, body: AsyncIterator[bytes], name: str, options: Options
-) -> list[dict[str, Any]]:
-    """The rows of the timeline of a recording that comes as `body`; `name` tells its kind."""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of the timeline of a recording that comes as `body`, and what is in doubt of it.
+
+    `name` tells its kind.
+    """
     with tempfile.TemporaryDirectory(prefix="ambulo-") as folder:
         path = Path(folder) / f"upload{_suffixes(name)}"
         with path.open("wb") as file:
@@ -38,8 +41,8 @@ async def predict(
         command = ["predict", str(recognizer.resolve()), path.name, "--json"]
         code, out, said = await _run(command, folder, options)
     if code == 0:
-        rows: list[dict[str, Any]] = json.loads(out)
-        return rows
+        lines = [line.partition(f"{path.name}: ") for line in said.splitlines()]
+        return json.loads(out), [why for kind, _, why in lines if kind == "doubt: "]
     if code == 2:
         reasons = [line for line in said.splitlines() if line.startswith("error: ")]
         raise HTTPException(422, "\n".join(reasons).removeprefix("error: ")[:2000])
