@@ -76,6 +76,14 @@ def test_the_one_that_suits_is_chosen_and_told(tmp_path: Path) -> None:
     assert "recognizer '" in done.stderr and json.loads(done.stdout)
 
 
+def test_where_nothing_tells_the_placement_the_others_are_named() -> None:
+    recording = still((0, 1, 0), 20.0, ["acc_x", "acc_y", "acc_z"])
+    name, _, why = suiting(recording)
+    assert name == "pocket" and "wrist could be right as well (--as placement=wrist)" in why
+    name, _, why = suiting(replace(recording, notes={"placement": "wrist"}))
+    assert name == "wrist" and "placement" not in why
+
+
 def test_where_none_suits_all_reasons_are_told() -> None:
     recording = replace(still((0, 0, 1), 50.0, ["acc_x", "acc_y", "acc_z"]), rate=5.0)
     with pytest.raises(RecognizerError, match="waist.*pocket.*wrist"):

@@ -48,7 +48,8 @@ def suiting(recording: Recording) -> tuple[str, Recognizer, str]:
     """The name of the recognizer that suits a recording best, itself, and why.
 
     A placement named in the recording's channels or notes decides; then the fewest doubts, and then
-    the most channels. Raises RecognizerError where none suits.
+    the most channels. Where no placement is stated, why names the others that do not refuse. Raises
+    RecognizerError where none suits.
     """
     found = [(name, load(name)) for name in PRETRAINED]
     judged = [(name, one, fit(recording, one)) for name, one in found]
@@ -62,6 +63,10 @@ def suiting(recording: Recording) -> tuple[str, Recognizer, str]:
     name, one, suits = min(able, key=lambda row: _order(*row))
     doubts = ", ".join(check.what for check in suits.of("doubt"))
     why = f"{PRETRAINED[name]}; " + (f"in doubt: {doubts}" if doubts else "all checks are ok")
+    others = [row[0] for row in able if row[0] != name]
+    if others and not recording.notes.get("placement"):
+        why += f"; nothing tells where it was worn: {' or '.join(others)} could be right as well"
+        why += f" (--as placement={others[-1]})"
     return name, one, why
 
 
