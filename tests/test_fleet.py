@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from fleets import alike, make_study, tables
@@ -417,6 +418,37 @@ def test_a_page_tells_of_people_and_days(tmp_path: Path) -> None:
     assert "no &lt;time&gt;" in text and "<bad>" not in text
     assert "<script" not in text
     assert all(at.startswith(("data:", "#")) for at in re.findall(r'(?:src|href)="([^"]*)"', text))
+
+
+def test_what_was_recorded_twice_is_told(recognizer: Path, tmp_path: Path) -> None:
+    source, lake, page = tmp_path / "study", str(tmp_path / "lake"), tmp_path / "group.html"
+    names = Recognizer.load(recognizer).windowing.channels or ()
+    rows = pl.DataFrame({"time": np.arange(9000) / 50, **dict.fromkeys(names, 0.5)})
+    began = datetime(2026, 6, 1, 9, tzinfo=UTC)
+    for name, minutes in (("anna/a", 0), ("anna/b", 1), ("anna/c", 4), ("ben/a", 0)):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        first = began.timestamp() + 60 * minutes
+        rows.with_columns(pl.col("time") + first).write_csv(source / f"{name}.csv")
+    score(str(source), lake, recognizer, anyway=True, workers=1)
+    found = summarize(lake)
+    assert found.twice.rows() == [("anna", "anna/b.csv", "anna/a.csv", pytest.approx(2.0))]
+    assert "2.0 min of anna/b.csv are in anna/a.csv too" in str(found)
+    assert CliRunner().invoke(app, ["summarize", lake, "--out", str(page)]).exit_code == 0
+    assert "Recorded twice" in page.read_text()
+
+
+def test_steps_of_a_day_are_told_whole_in_each_of_its_rows(tmp_path: Path) -> None:
+    lake = Lake(str(a_lake(tmp_path / "lake")))
+    job = Job("more", "more.csv", "ben", "1 1")
+    first = pl.read_parquet(tmp_path / "lake" / "days" / "person=ben" / "*.parquet").head(1)
+    same = first.with_columns(date=date(2026, 6, 2), recording=pl.lit(job.name), steps=5)
+    lake.put(lake.place("days", job), same.write_parquet)
+    entry = {"name": job.name, "person": "ben", "status": "done", "reason": "", "seconds": 3600.0}
+    lake.enter(job, entry)
+    lake.index()
+    days = summarize(tmp_path / "lake").days.filter(pl.col("day") == "2026-06-02")
+    assert days["activity"].to_list() == ["gap", "sitting", "walking"]
+    assert days["steps"].to_list() == [15, 15, 15]
 
 
 def test_short_days_can_be_left_out(tmp_path: Path) -> None:

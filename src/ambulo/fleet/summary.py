@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +14,26 @@ from ambulo.timeline import GAP
 if TYPE_CHECKING:
     import polars as pl
 
+TWICE = timedelta(minutes=1)
+"""How long two recordings of a person may overlap, as where a logger goes on in a new file."""
+
 
 @dataclass(frozen=True)
 class Summary:
     """What people did: minutes a day of each activity, by person and over people.
 
-    `days` has a row for each person, day and activity, `people` for each person and activity,
-    `activities` for each activity: how many people showed it, mean, deviation, least, quartiles and
-    most of their minutes a day. `failed` are recordings with their reasons; `short` counts days
-    left out.
+    `days` has a row for each person, day and activity, with the steps of the whole day, `people` for
+    each person and activity, `activities` for each activity: how many people showed it, mean,
+    deviation, least, quartiles and most of their minutes a day. `failed` are recordings with their
+    reasons, `twice` those that tell of the same time as another one of their person: such minutes
+    count twice. `short` counts days left out.
     """
 
     days: pl.DataFrame
     people: pl.DataFrame
     activities: pl.DataFrame
     failed: pl.DataFrame
+    twice: pl.DataFrame
     recordings: int
     hours: float
     short: int = 0
@@ -42,6 +48,12 @@ class Summary:
             lines.append(
                 f"{row['activity']:<22}{row['people']:>8}{row['mean']:>9.1f}{row['deviation']:>11.1f}"
             )
+        for row in self.twice.head(1).iter_rows(named=True):
+            lines.append(
+                f"recorded twice, so counted twice, in {len(self.twice)} recordings: "
+                f"{row['minutes']:.1f} min of {row['name']} are in {row['other']} too: "
+                "score without one of them, into a new lake"
+            )
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,6 +66,7 @@ class Summary:
             "activities": self.activities.to_dicts(),
             "people": self.people.to_dicts(),
             "failed": self.failed.to_dicts(),
+            "twice": self.twice.to_dicts(),
         }
 
 
@@ -61,8 +74,8 @@ def summarize(lake: str | Path, *, least: float = 0.0) -> Summary:
     """Sum up a lake that `score` wrote, on this machine.
 
     A person's minutes a day are the mean over all days with at least `least` hours of signal, gaps
-    and time not worn apart; several recordings of a day are one day. Raises FleetError where there
-    is no lake, or nothing in it.
+    and time not worn apart; several recordings of a day are one day, and where two overlap, `twice`
+    says so. Raises FleetError where there is no lake, or nothing in it.
     """
     import polars as pl
 
@@ -86,6 +99,7 @@ def summarize(lake: str | Path, *, least: float = 0.0) -> Summary:
         people=people,
         activities=_activities(people),
         failed=manifest.filter(pl.col("status") != "done").select("name", "person", "reason"),
+        twice=_twice(done),
         recordings=len(done),
         hours=float(done["seconds"].sum()) / 3600,
         short=days.select("person", "day").n_unique() - kept.select("person", "day").n_unique(),
@@ -102,14 +116,48 @@ def _days(folder: Path, done: pl.Series) -> pl.DataFrame:
         hive_schema={"person": pl.String},
     )
     numbered = pl.format("{} day {}", "recording", pl.col("day") + 1)
+    rows = rows.filter(pl.col("recording").is_in(done.implode())).with_columns(
+        day=pl.coalesce(pl.col("date").cast(pl.String), numbered)
+    )
+    counted = pl.when(pl.col("steps").count() > 0).then(pl.col("steps").sum())
+    steps = rows.unique(["person", "day", "recording"]).group_by("person", "day").agg(steps=counted)
     return (
-        rows.filter(pl.col("recording").is_in(done.implode()))
-        .with_columns(day=pl.coalesce(pl.col("date").cast(pl.String), numbered))
-        .group_by("person", "day", "date", "activity")
-        .agg(pl.col("minutes", "bouts", "steps").sum(), pl.col("longest").max())
+        rows.group_by("person", "day", "date", "activity")
+        .agg(pl.col("minutes", "bouts").sum(), pl.col("longest").max())
+        .join(steps, on=["person", "day"])
         .sort("person", "day", "activity")
         .collect()
     )
+
+
+def _twice(done: pl.DataFrame) -> pl.DataFrame:
+    """Recordings that begin before another one of their person ends: how many minutes they share.
+
+    Those that do not tell when they began, or of lakes that did not keep it, are not looked at.
+    """
+    import polars as pl
+
+    rows = []
+    before: dict[str, tuple[datetime, str]] = {}
+    told = done.filter(pl.col("start").is_not_null()) if "start" in done.columns else done.clear()
+    began = [
+        (row["person"], _in_utc(row["start"]), row["name"], row["seconds"])
+        for row in told.iter_rows(named=True)
+    ]
+    for person, start, name, seconds in sorted(began):
+        end = start + timedelta(seconds=seconds)
+        last, other = before.get(person, (start, ""))
+        if min(last, end) - start > TWICE:
+            rows.append((person, name, other, (min(last, end) - start).total_seconds() / 60))
+        if end > last or person not in before:
+            before[person] = end, name
+    names = {"person": pl.String, "name": pl.String, "other": pl.String, "minutes": pl.Float64}
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def _in_utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _people(days: pl.DataFrame) -> pl.DataFrame:

@@ -150,6 +150,7 @@ def _score(
     facts = {
         "status": "done",
         "reason": "",
+        "start": found.timeline.start and found.timeline.start.isoformat(),
         "seconds": round(whole.duration, 3),
         "windows": len(found.seconds),
         "gaps": len(whole.gaps),

@@ -33,8 +33,15 @@ def write_group(found: Summary, path: str | Path) -> Path:
 
 
 def sections(found: Summary) -> list[Section]:
-    """The sections of the page: sums, people, days, what was quarantined, how it was made."""
-    return [_sums(found), _people(found), _days(found), *_failed(found), _method(found)]
+    """The sections of the page: sums, people, days, what was quarantined or is there twice, how."""
+    return [
+        _sums(found),
+        _people(found),
+        _days(found),
+        *_failed(found),
+        *_twice(found),
+        _method(found),
+    ]
 
 
 def _sums(found: Summary) -> Section:
@@ -166,6 +173,15 @@ def _failed(found: Summary) -> list[Section]:
         words=(1, 2),
     )
     return [Section("failed", "Quarantined", [table])]
+
+
+def _twice(found: Summary) -> list[Section]:
+    if not len(found.twice):
+        return []
+    rows = [(*row[:3], f"{row[3]:.1f}") for row in found.twice.head(MOST).iter_rows()]
+    caption = f"Recordings of a time that another one of their person has{_more(len(found.twice))}"
+    table = Table(caption, ("person", "recording", "other", "minutes"), rows, words=(1, 2))
+    return [Section("twice", "Recorded twice", ["These minutes count twice in all sums.", table])]
 
 
 def _method(found: Summary) -> Section:
