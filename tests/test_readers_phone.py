@@ -64,6 +64,17 @@ def test_start_is_told_in_the_wearers_zone(tmp_path: Path) -> None:
     assert start is not None and start.utcoffset() == timedelta(hours=1)
 
 
+def test_a_paused_experiment_has_a_gap(tmp_path: Path) -> None:
+    all_of_it = files._phyphox("Pixel 6a")
+    at, away = float(files.TIME[500]) - 0.01, 300.0
+    all_of_it["meta/time.csv"] += (
+        f"PAUSE,{at},{files.EPOCH + at},x\nSTART,{at},{files.EPOCH + at + away},x\n"
+    )
+    got = read(files.zipped(tmp_path / "paused.zip", all_of_it))
+    assert [(g.start, g.end) for g in got.gaps] == [(10.0, 310.0)]
+    assert np.allclose(got.values, files.MOTION, atol=1e-5)
+
+
 def test_what_is_not_stated_is_measured_or_said_to_be_assumed(tmp_path: Path) -> None:
     found = {f.what: f for f in findings(read(files.plain_unsaid(tmp_path)))}
     assert (found["unit of acc"].decided, found["unit of acc"].sure) == ("g", "measured")

@@ -22,8 +22,8 @@ TWICE = timedelta(minutes=1)
 class Summary:
     """What people did: minutes a day of each activity, by person and over people.
 
-    `days` has a row for each person, day and activity, with the steps of the whole day, `people` for
-    each person and activity, `activities` for each activity: how many people showed it, mean,
+    `days` has a row for each person, day and activity, with the steps of the whole day, `people`
+    for each person and activity, `activities` for each activity: how many people showed it, mean,
     deviation, least, quartiles and most of their minutes a day. `failed` are recordings with their
     reasons, `twice` those that tell of the same time as another one of their person: such minutes
     count twice. `short` counts days left out.

@@ -273,6 +273,9 @@ def _one_clock(parts: list[Part], layout: Layout) -> tuple[list[Part], list[Find
     for part in parts:
         shift = 0.0 if part.clock.epoch is None or zero is None else part.clock.epoch - zero
         seconds = part.clock.seconds + shift if shift else part.clock.seconds
+        if zero is None and layout.pauses:
+            goes_on, stood = np.array(layout.pauses).T
+            seconds = seconds + np.r_[0.0, stood][np.searchsorted(goes_on, seconds, "right")]
         epoch = zero if zero is not None else layout.epoch
         clock = replace(part.clock, seconds=seconds, epoch=epoch)
         out.append(replace(part, clock=clock, stream=replace(part.stream, time=seconds)))

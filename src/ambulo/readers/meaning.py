@@ -27,6 +27,8 @@ class Layout:
 
     `sensors` maps the stem of a table's file name to the sensor whose x, y and z it holds; `units`
     a sensor to its unit; `sign` is "ios", "android" or '' (see `Settings`), with how sure and why.
+    `epoch` is the wall time of a clock that counts from a start and stood still in `pauses`: when
+    it went on, and for how long it had stood by then, all pauses together, in seconds.
     """
 
     title: str = "table"
@@ -37,6 +39,7 @@ class Layout:
     why: str = "nothing tells, and most files have it so"
     zone: str | None = None
     epoch: float | None = None
+    pauses: tuple[tuple[float, float], ...] = ()
 
     @property
     def certain(self) -> bool:

@@ -112,12 +112,14 @@ def phyphox(source: Source) -> Layout | None:
     model = device.get("deviceModel", "")
     apple = model.startswith(("iPhone", "iPad", "iPod"))
     known = bool(model) and not apple
+    epoch, pauses = _started(source)
     return Layout(
         title=f"phyphox ({model or 'device not stated'})",
         sign="android",
         sure="stated" if known else "assumed",
         why=f"meta/device.csv says {model}" if model else "there is no meta/device.csv",
-        epoch=_started(source),
+        epoch=epoch,
+        pauses=pauses,
     )
 
 
@@ -128,16 +130,25 @@ def _pairs(source: Source, ending: str, key: str, value: str) -> dict[str, str]:
     return {}
 
 
-def _started(source: Source) -> float | None:
-    """Seconds since 1970 at experiment time 0, of the first START in `meta/time.csv`."""
+def _started(source: Source) -> tuple[float | None, tuple[tuple[float, float], ...]]:
+    """Seconds since 1970 at experiment time 0, and the pauses, by START in `meta/time.csv`.
+
+    Experiment time stands still from PAUSE to the next START.
+    """
     for name, frame in source.tables.items():
-        if name.endswith("time.csv") and {"event", "system time"} <= set(frame.columns):
-            for row in frame.iter_rows(named=True):
-                try:
-                    return float(row["system time"]) - float(row.get("experiment time") or 0)
-                except (TypeError, ValueError):
-                    return None
-    return None
+        if not (name.endswith("time.csv") and {"event", "system time"} <= set(frame.columns)):
+            continue
+        epochs: list[tuple[float, float]] = []
+        for row in frame.filter(frame["event"] == "START").iter_rows(named=True):
+            try:
+                at = float(row.get("experiment time") or 0)
+                epochs.append((at, float(row["system time"]) - at))
+            except (TypeError, ValueError):
+                break
+        if epochs:
+            first = epochs[0][1]
+            return first, tuple((at, own - first) for at, own in epochs[1:] if own > first)
+    return None, ()
 
 
 def physics_toolbox(source: Source) -> Layout | None:
