@@ -18,6 +18,7 @@ from ambulo.datasets.synthetic import make
 from ambulo.errors import AdaptError
 from ambulo.heads import PENALTY, Shown, decided
 from ambulo.signals import rotation_matrices
+from ambulo.suitability import fit, signature
 from ambulo.windows import Windows
 
 NEW = "laying"
@@ -144,6 +145,31 @@ def test_old_windows_must_show_all_that_must_not_be_forgotten(
     sits = few.activities.index("sitting")
     with pytest.raises(AdaptError, match="the old windows show no sitting"):
         adapt(parent, mine, old=few[few.labels != sits])
+
+
+def test_old_windows_of_other_data_prove_nothing(parent: Recognizer, windows: Windows) -> None:
+    other = replace(windows.of(["1", "2"]), source="hapt")
+    mine, _ = halves(turned(windows.of(["5"]), 30))
+    with pytest.raises(AdaptError, match="are of hapt, but the recognizer learnt from synthetic"):
+        adapt(parent, mine, old=other)
+    child = adapt(parent, replace(mine, source="mine"))
+    with pytest.raises(AdaptError, match="learnt from synthetic and mine"):
+        adapt(child, mine, old=other)
+
+
+@pytest.mark.parametrize("all_of_it", [True, False])
+def test_what_does_not_suit_a_child_is_told(
+    parent: Recognizer, windows: Windows, all_of_it: bool
+) -> None:
+    mine = turned(windows.of(["5"]), 60).labelled()
+    mine = mine if all_of_it else mine[mine.labels != windows.activities.index(NEW)]
+    child = adapt(parent, replace(mine, placements=()))
+    up = (signature(mine) if all_of_it else parent.card["signal"])["acc"]["up"]
+    assert child.card["signal"]["acc"]["up"] == up
+    day = make(people=1, minutes=1.0, seed=9)[0]
+    wild = day.values * np.float32([1, 1, 1, 9, 9, 9])
+    doubts = fit(replace(day, values=wild, notes={"placement": "wrist"}), child).of("doubt")
+    assert [check.what for check in doubts] == ["range of gyro", "placement"]
 
 
 def test_a_recognizer_gives_its_network_back_with_its_frame(windows: Windows) -> None:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from ambulo.context import Context
 from ambulo.context.learning import still
 from ambulo.context.reference import EDGES
+from ambulo.datasets import DATASETS
 from ambulo.errors import AdaptError
 from ambulo.heads import (
     COPIES_OF_NEW,
@@ -43,6 +44,7 @@ from ambulo.heads import (
     variation_like,
 )
 from ambulo.recognizer import Recognizer
+from ambulo.suitability import signature
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -226,6 +228,12 @@ def _together(
     if old is not None:
         old = old.labelled()
         _check(parent, old)
+        known = _data_of(parent.card)
+        if known and old.source in DATASETS and old.source not in known:
+            raise AdaptError(
+                f"the old windows are of {old.source}, but the recognizer learnt from "
+                f"{' and '.join(known)}: give that as old (--old)"
+            )
         old = old[[n in names for n in np.asarray(old.activities)[old.labels]]].coded(names)
         missing = [name for name in parent.activities if name not in old.shown()]
         if news and missing:
@@ -239,6 +247,13 @@ def _together(
             "what the recognizer knows already are needed: give its data set as old (--old)"
         )
     return names, windows, old
+
+
+def _data_of(card: dict[str, Any]) -> list[str]:
+    """What a recognizer learnt from, and those that it was made of."""
+    own = [str(part["data"]) for part in (card, card.get("old", {})) if part.get("data")]
+    above = card.get("parent", {}).get("card", {})
+    return list(dict.fromkeys([*(_data_of(above) if above else []), *own]))
 
 
 def _check(parent: Recognizer, windows: Windows) -> None:
@@ -277,6 +292,13 @@ def _child(
     proof: Proof,
     besides: dict[str, Any],
 ) -> Recognizer:
+    """The recognizer of the child; its card tells `fit` what it was taught to see, and where.
+
+    That is what the windows look like where they show all activities, else what the parent's did.
+    """
+    whole = set(parent.activities) <= set(windows.shown())
+    signal = signature(windows) if whole else parent.card.get("signal", {})
+    places = list(windows.placements) or parent.card.get("placements", [])
     card: dict[str, Any] = {
         "parent": {"sha256": sha256(parent.graph).hexdigest(), "card": _short(parent.card)},
         "data": windows.source,
@@ -286,7 +308,9 @@ def _child(
         "adapted": str(proof),
         "scores": "none on unseen people: only what 'adapted' says of these people's later windows",
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{key: parent.card[key] for key in ("terms", "citation") if key in parent.card},
+        **{key: parent.card[key] for key in ("options", "terms", "citation") if key in parent.card},
+        "placements": places,
+        "signal": signal,
     }
     child = Recognizer.from_network(
         network,
