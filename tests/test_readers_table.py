@@ -130,7 +130,11 @@ def test_day_and_month_are_told_apart_by_the_whole_column(
 
 
 @pytest.mark.parametrize(
-    "form", ["%m/%d/%Y %I:%M:%S.%f %p", "%Y-%m-%d %I:%M:%S.%f%p", "%I:%M:%S.%f %p"]
+    "form",
+    [
+        *("%m/%d/%Y %I:%M:%S.%f %p", "%Y-%m-%d %I:%M:%S.%f%p", "%I:%M:%S.%f %p"),
+        "%Y-%m-%d %I:%M:%S.%f %p +0000",
+    ],
 )
 def test_hours_of_a_half_day_go_on_after_noon_and_midnight(tmp_path: Path, form: str) -> None:
     for begin in (datetime(2026, 3, 25, 11, 59, 58), datetime(2026, 3, 25, 23, 59, 58)):
@@ -139,6 +143,15 @@ def test_hours_of_a_half_day_go_on_after_noon_and_midnight(tmp_path: Path, form:
         got = read(csv(tmp_path / "half.csv", HEADER, lines))
         assert got.duration == pytest.approx(4) and got.rate == 50 and not got.gaps
         assert got.start == (begin.replace(tzinfo=UTC) if "%d" in form else None)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S,%fZ", "%d.%m.%Y %H:%M:%S,%f"])
+def test_fractions_of_dates_may_have_a_comma(tmp_path: Path, form: str) -> None:
+    begin = datetime(2026, 3, 25, 9)
+    times = [begin + timedelta(milliseconds=20 * k) for k in range(200)]
+    lines = [f"{t.strftime(form)};1,5;2,5;9,5" for t in times]
+    got = read(csv(tmp_path / "comma.csv", HEADER.replace(",", ";"), lines))
+    assert got.start == begin.replace(tzinfo=UTC) and got.rate == 50 and got.values[0, 0] == 1.5
 
 
 @pytest.mark.parametrize("before", ["2026-03-25T", "25/3/2026 ", ""])
@@ -432,6 +445,7 @@ def test_without_time_a_rate_is_needed(tmp_path: Path) -> None:
         (b"a,b\n1,2\n3,4\n", "no column is named like a channel"),
         (b"time,acc_x\n0,x\n1,y\n", "column 'acc_x' holds no number"),
         (b"time,acc_x\nmonday,1\ntuesday,2\n", "neither seconds nor ISO 8601"),
+        (b"time,acc_x\n9:00 Z,1\n9:01 Z,2\n", "neither seconds nor ISO 8601 .row 1: '9:00 Z'"),
         (b"time,acc_x\n" + b"".join(b"%d,1\n" % (10**11 * i) for i in range(99)), "--as time=s"),
         (b"time,acc_x\n0,1\n0,2\n", "same time"),
         (b"time,acc_x,gyro_x\n0,1,\n1,1,\n2,1,1\n3,,1\n4,,1\n", "a single sample"),

@@ -62,6 +62,7 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
         return _counted(where, column, unit, settings)
     offsets: list[str] = []
     told: list[Finding] = []
+    written = column
     if column.dtype == pl.String:
         text, told = plainly(column)
         clock = _time_of_day(text)
@@ -74,7 +75,7 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
         return replace(clock, findings=(*clock.findings, *told))
     raise RecordingError(
         f"{where}: column '{column.name}' is neither seconds nor ISO 8601 (row 1: "
-        f"{column[0] if len(column) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
+        f"{written[0] if len(written) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
     )
 
 
@@ -146,9 +147,11 @@ def _time_of_day(column: pl.Series) -> Clock | None:
 def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Finding]]:
     """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`.
 
-    Those with slashes or dots, `5/3/2026 9:00:00`, come with what tells day from month.
+    Those with slashes or dots, `5/3/2026 9:00:00`, come with what tells day from month. Fractions
+    may stand behind a comma, as ISO 8601 has it, or a colon.
     """
-    text = _replaced(column, r"^(\d{4}-\d\d-\d\d)(?: [ T]*|T[ T]+)", "${1}T")
+    text = _replaced(column, r"(:\d\d:\d\d)[,:](\d)", "${1}.${2}")
+    text = _replaced(text, r"^(\d{4}-\d\d-\d\d)(?: [ T]*|T[ T]+)", "${1}T")
     zoned = text.str.contains(r"[+-]\d{2}:?\d{2}$") | text.str.ends_with("Z")
     if zoned.sum() > 0.5 * len(text):
         text = _replaced(_replaced(text, r"Z$", "+00:00"), r"\s+([+-]\d{2}:?\d{2})$", "${1}")

@@ -9,7 +9,10 @@ from ambulo.readers.finding import Finding
 if TYPE_CHECKING:
     import polars as pl
 
-_TWELVE = r"(?i)^(.*?)(\d{1,2})(:\d{2}:\d{2}(?:[.:,]\d{1,9})?)\s*([ap])\.?m\.?$"
+_TWELVE = (
+    r"(?i)^(.*?)(\d{1,2})(:\d{2}:\d{2}(?:[.:,]\d{1,9})?)\s*([ap])\.?\s?m\.?"
+    r"(\s*(?:Z|[+-]\d{2}:?\d{2}))?$"
+)
 _FRACTION = r"^(.*\d:\d{2}:\d{2}[.:,])(\d{1,3})(\D.*)?$"
 _LOOK = 1000
 """Texts at a column's begin, and as many at its middle, that tell how all are spelled."""
@@ -31,10 +34,10 @@ def _in_24_hours(text: pl.Series) -> pl.Series:
     """`3/1/2026 9:00:00.02 PM` as `3/1/2026 21:00:00.02`."""
     import polars as pl
 
-    before, hour, after, half = (text.str.extract(_TWELVE, k) for k in (1, 2, 3, 4))
+    before, hour, after, half, zone = (text.str.extract(_TWELVE, k) for k in (1, 2, 3, 4, 5))
     pm = half.str.to_lowercase() == "p"
     hours = hour.cast(pl.Int64) % 12 + 12 * pm.cast(pl.Int64)
-    in_24 = before + hours.cast(pl.String).str.zfill(2) + after
+    in_24 = before + hours.cast(pl.String).str.zfill(2) + after + zone.fill_null("")
     return in_24.set(~hour.cast(pl.Int64).is_between(0, 12), None).alias(text.name)
 
 
