@@ -59,6 +59,25 @@ def test_tables_that_are_no_motion_are_named(tmp_path: Path) -> None:
     assert left_out == ["Metadata.csv", "WristMotion.csv", "Annotation.csv"]
 
 
+@pytest.mark.parametrize("standard", ["false", "true"])
+def test_a_watch_alone_has_its_gravity_apart(tmp_path: Path, standard: str) -> None:
+    unit = 1.0 if standard == "true" else -1 / files.G
+    told = {"rotationRate": files.GYRO, "gravity": unit * files.GRAVITY}
+    told |= {"acceleration": unit * files.BODY}
+    nanoseconds = np.round((files.EPOCH + files.TIME) * 1e9).astype(np.int64)
+    watch = {"time": nanoseconds, "seconds_elapsed": files.TIME}
+    watch |= {f"{k}{a}": v[:, i] for k, v in told.items() for i, a in enumerate("XYZ")}
+    all_of_it = {
+        "Metadata.csv": files._metadata("ios", standard),
+        "HeartRate.csv": "time,bpm\n1,60\n",
+    }
+    all_of_it |= {"Headphone.csv": files.csv(watch), "WristMotion.csv": files.csv(watch)}
+    got = read(files.zipped(tmp_path / "watch.zip", all_of_it))
+    assert [c.name for c in got.channels] == [f"{s}_{a}" for s in ("acc", "gyro") for a in "xyz"]
+    assert np.allclose(got.values, files.MOTION, atol=1e-4)
+    assert got.notes["tables_left_out"] == ["Metadata.csv", "HeartRate.csv", "Headphone.csv"]
+
+
 def test_start_is_told_in_the_wearers_zone(tmp_path: Path) -> None:
     start = read(files.sensor_logger_android(tmp_path)).start
     assert start is not None and start.utcoffset() == timedelta(hours=1)

@@ -62,7 +62,7 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
         return _counted(where, column, unit, settings)
     offsets: list[str] = []
     told: list[Finding] = []
-    written = column
+    own = column
     if column.dtype == pl.String:
         text, told = plainly(column)
         clock = _time_of_day(text)
@@ -75,7 +75,7 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
         return replace(clock, findings=(*clock.findings, *told))
     raise RecordingError(
         f"{where}: column '{column.name}' is neither seconds nor ISO 8601 (row 1: "
-        f"{written[0] if len(written) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
+        f"{own[0] if len(own) else None!r}): write seconds, or as in 2026-03-01T09:00:00.02Z"
     )
 
 

@@ -20,6 +20,9 @@ from ambulo.recording import LARGEST, UNITS, Gap, Interval, Recording, channels
 
 Array = npt.NDArray[Any]
 
+_ALONG = 0.3
+"""Cosine of acceleration and gravity, over all samples, below which the one lacks the other."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -140,6 +143,7 @@ def _with_gravity(
     columns: list[Column], values: Array, rate: float, settings: Settings
 ) -> tuple[list[Column], Array, list[Finding]]:
     """`acc` of `body_acc` and gravity where there is no `acc`; gravity itself is no channel."""
+    columns = _without_gravity(columns, values)
     at = {(c.placement, c.sensor, c.axis): i for i, c in enumerate(columns)}
     keep: list[int] = []
     found: dict[str, Finding] = {}
@@ -164,6 +168,26 @@ def _with_gravity(
     if not keep:
         raise RecordingError("it holds gravity alone: export the accelerometer too")
     return [columns[i] for i in keep], np.ascontiguousarray(values[:, keep]), list(found.values())
+
+
+def _without_gravity(columns: Sequence[Column], values: Array) -> list[Column]:
+    """The columns, of which an `acc` that gravity, beside it, is no part of is called `body_acc`.
+
+    Where it is a part, acceleration goes along gravity on average, in whatever unit.
+    """
+    out = list(columns)
+    for place_ in dict.fromkeys(column.placement for column in columns):
+        acc, gravity, body = (
+            [i for i, c in enumerate(columns) if (c.placement, c.sensor) == (place_, sensor)]
+            for sensor in (ACC, GRAVITY, "body_acc")
+        )
+        if body or not len(acc) == len(gravity) == 3 or columns[acc[0]].named:
+            continue
+        both = float(np.vdot(values[:, acc], values[:, gravity]))
+        if both < _ALONG * np.linalg.norm(values[:, acc]) * np.linalg.norm(values[:, gravity]):
+            for i in acc:
+                out[i] = replace(columns[i], sensor="body_acc")
+    return out
 
 
 def _meaning(

@@ -39,7 +39,8 @@ def sensor_logger(source: Source) -> Layout | None:
     and hold numbers as text; `Accelerometer` is without gravity on both systems,
     `TotalAcceleration` with it; on iOS all accelerations are negative of Android's unless
     Metadata.csv says that `standardisation` was on (README, UNITS, COORDINATES and CROSSPLATFORM
-    of github.com/tszheichoi/awesome-sensor-logger).
+    of github.com/tszheichoi/awesome-sensor-logger). Without the phone's sensors it is a watch's
+    `WristMotion`: Core Motion's, in g unless standardised, with gravity apart.
     """
     stems = {name: _stem(name) for name in source.tables}
     exported = [
@@ -48,7 +49,11 @@ def sensor_logger(source: Source) -> Layout | None:
         if stem in _LOGGER_FILES
         and {"time", "seconds_elapsed", "x", "y", "z"} <= set(source.tables[name].columns)
     ]
-    if not exported:
+    watch = any(
+        stem == "wristmotion" and {"accelerationX", "gravityX"} <= set(source.tables[name].columns)
+        for name, stem in stems.items()
+    )
+    if not exported and not watch:
         return None
     said = _metadata(source)
     platform = said.get("platform", "").lower()
@@ -58,6 +63,17 @@ def sensor_logger(source: Source) -> Layout | None:
         sign = "ios" if platform == "ios" and not standard else "android"
         sure = "stated"
         why = f"Metadata.csv says {platform}" + (", standardised" if standard else "")
+    if not exported:
+        unit, sign = ("m/s²", "android") if standard else ("g", "ios")
+        return Layout(
+            title="Sensor Logger (Apple Watch)",
+            sensors={"wristmotion": "?"},
+            units={**_LOGGER_UNITS, ACC: unit, "body_acc": unit, GRAVITY: unit},
+            sign=sign,
+            sure="stated" if said else "assumed",
+            why="WristMotion is Core Motion's" + (", standardised" if standard else ""),
+            zone=_known_zone(said.get("recording timezone", "")),
+        )
     return Layout(
         title=f"Sensor Logger ({platform or 'platform not stated'})",
         sensors=_LOGGER_FILES,
