@@ -322,7 +322,18 @@ def _child(
         context=_with(parent.context, windows),
         novelty=parent.to_novelty() if names == parent.activities else None,
     )
-    return replace(child, network={**parent.network, **child.network})
+    return _knowing(replace(child, network={**parent.network, **child.network}), windows)
+
+
+def _knowing(child: Recognizer, windows: Windows) -> Recognizer:
+    """The child, to whom at most as many of the windows that it learnt are unknown as is usual."""
+    from ambulo.models.novelty import LIMIT
+
+    if child.unknown is None:
+        return child
+    taught = float(np.quantile(child.look(windows.values)[1], LIMIT))
+    above = max(child.unknown.above, taught)
+    return replace(child, unknown=replace(child.unknown, above=above))
 
 
 def _short(card: dict[str, Any]) -> dict[str, Any]:
