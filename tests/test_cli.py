@@ -63,6 +63,21 @@ def test_idle_threads_sleep_soon_unless_the_user_says_otherwise(
     assert run.stdout.split()[-2:] == [spins, "False"], run.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["train", "evaluate", "reproduce", "ablate --groups acc", "compare", "tune --search rotate=0"],
+)
+def test_without_torch_the_extra_is_named(command: str) -> None:
+    code = "import sys; sys.modules['torch'] = None; import ambulo.cli; ambulo.cli.main()"
+    name, *rest = command.split()
+    data = ("--data", "synthetic") if name == "reproduce" else ("synthetic",)
+    run = subprocess.run(
+        [sys.executable, "-c", code, name, *data, *rest], capture_output=True, text=True
+    )
+    assert run.returncode == 2 and not run.stdout, run.stderr
+    assert run.stderr.startswith("error:") and "pip install 'ambulo[train]'" in run.stderr
+
+
 def test_train_export_predict_describe(folder: Path) -> None:
     outs = [v for name in ("t.csv", "t.json", "t.parquet", "t.png") for v in ("--out", name)]
     run = ambulo("predict", "waist.ambulo", "p7.csv", *outs, cwd=folder)

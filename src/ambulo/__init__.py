@@ -68,19 +68,6 @@ _HOMES = {
 }
 __all__ = [*_HOMES]  # noqa: PLE0604
 
-_EXTRAS = {
-    "actfast": "devices",
-    "torch": "train",
-    "sklearn": "train",
-    "onnxscript": "train",
-    "onnx": "train",
-    "matplotlib": "report",
-    "jinja2": "report",
-    "websockets": "serve",
-    "fastapi": "serve",
-    "uvicorn": "serve",
-}
-
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
@@ -88,10 +75,10 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"ambulo.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
-        from ambulo.errors import MissingExtraError
+        from ambulo.errors import EXTRAS, MissingExtraError
 
-        if error.name in _EXTRAS:
-            raise MissingExtraError(error.name, _EXTRAS[error.name]) from error
+        if error.name in EXTRAS:
+            raise MissingExtraError(error.name, EXTRAS[error.name]) from error
         raise
 
 

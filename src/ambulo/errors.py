@@ -81,3 +81,24 @@ class MissingExtraError(AmbuloError):
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         """How it goes from one process to another."""
         return type(self), self._made_of
+
+
+EXTRAS = {
+    "actfast": "devices",
+    "torch": "train",
+    "sklearn": "train",
+    "onnxscript": "train",
+    "onnx": "train",
+    "optuna": "train",
+    "matplotlib": "report",
+    "jinja2": "report",
+    "cryptography": "serve",
+    "fastapi": "serve",
+    "segno": "serve",
+    "uvicorn": "serve",
+    "websockets": "serve",
+    "fsspec": "fleet",
+    "ray": "fleet",
+    "s3fs": "fleet",
+}
+"""The extra that brings a package."""

@@ -22,7 +22,7 @@ from ambulo.cli import (
     teach,
     tune,
 )
-from ambulo.errors import AmbuloError
+from ambulo.errors import EXTRAS, AmbuloError, MissingExtraError
 from ambulo.processes import wait_little
 
 app = typer.Typer(
@@ -74,6 +74,11 @@ def main() -> None:
         app()
     except AmbuloError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        typer.echo(f"error: {MissingExtraError(error.name, EXTRAS[error.name])}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
