@@ -25,7 +25,7 @@ LEVELS: list[set[str]] = [
         "models",
         "gait",
     },
-    {"recording", "days", "wearing", "runtime"},
+    {"recording", "day", "wearing", "runtime"},
     {"windows", "readers"},
     {"datasets", "protocols", "options", "recipes", "audit", "context"},
     {"recognizer", "augmentation"},
@@ -102,6 +102,12 @@ def test_no_drawers() -> None:
     drawers = {"utils", "util", "helpers", "helper", "common", "base", "core", "misc"}
     assert not {path.stem for path in rooms()} & drawers
     assert not {path.stem for path in rooms()} & set(sys.stdlib_module_names) - {"__init__"}
+
+
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    import ambulo
+
+    assert not {*ambulo.__all__} & {room(path) for path in rooms()}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ambulo import Timeline
-from ambulo.days import NOT_WORN, days, joined, overlaid, save, steps_in
+from ambulo.day import NOT_WORN, days, joined, overlaid, save, steps_in
 from ambulo.errors import OutputError
 from ambulo.gait import Gait
 from ambulo.timeline import GAP, Bout

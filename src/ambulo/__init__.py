@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ambulo.adaptation import adapt as adapt
     from ambulo.datasets import load_dataset as load_dataset
-    from ambulo.days import Day as Day
-    from ambulo.days import days as days
+    from ambulo.day import Day as Day
+    from ambulo.day import days as days
     from ambulo.errors import AmbuloError as AmbuloError
     from ambulo.evaluation import evaluate as evaluate
     from ambulo.exporting import export as export
@@ -61,8 +61,8 @@ _HOMES = {
     "Timeline": "timeline",
     "pieces": "readers",
     "predict_file": "piecewise",
-    "Day": "days",
-    "days": "days",
+    "Day": "day",
+    "days": "day",
     "AmbuloClassifier": "sklearn_door",
     "AmbuloError": "errors",
 }

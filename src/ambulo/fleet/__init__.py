@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ambulo.days import in_zone
+from ambulo.day import in_zone
 from ambulo.errors import FleetError
 from ambulo.fleet.cluster import ray
 from ambulo.fleet.engines import Engine, local

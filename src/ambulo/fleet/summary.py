@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambulo.days import NOT_WORN
+from ambulo.day import NOT_WORN
 from ambulo.errors import FleetError
 from ambulo.timeline import GAP
 

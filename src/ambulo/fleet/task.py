@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ambulo.context.windows import gravity_axes
-from ambulo.days import Day, days
+from ambulo.day import Day, days
 from ambulo.errors import AmbuloError, RecognizerError
 from ambulo.fleet.jobs import Job
 from ambulo.fleet.lake import Lake

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.context.windows import gravity_axes
-from ambulo.days import NOT_WORN, NOTHING, Day, days, in_zone, overlaid, save
+from ambulo.day import NOT_WORN, NOTHING, Day, days, in_zone, overlaid, save
 from ambulo.gait import Gait
 from ambulo.piecewise import Watcher, predict_pieces
 from ambulo.readers import Pieces

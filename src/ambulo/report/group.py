@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambulo.days import NOTHING
+from ambulo.day import NOTHING
 from ambulo.fleet.summary import Summary
 from ambulo.report.figures import WIDTH, figure, label
 from ambulo.report.page import Facts, Picture, Section, Table, render
