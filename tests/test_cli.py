@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from ambulo.cli import app
 from ambulo.datasets.synthetic import make
 from ambulo.readers.table import write
 
@@ -122,8 +127,14 @@ def test_datasets_lists_and_shows(folder: Path) -> None:
 
 
 def test_help_has_an_example_everywhere(folder: Path) -> None:
-    for command in ("train", "evaluate", "predict", "describe", "datasets"):
-        assert "Example: ambulo" in ambulo(command, "--help", cwd=folder).stdout
+    def pages(command: Any, *names: str) -> Iterator[str]:
+        yield CliRunner().invoke(app, [*names, "--help"]).stdout
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from pages(inner, *names, name)
+
+    for page in list(pages(get_command(app)))[1:]:
+        assert "\n  Example: ambulo" in page and " Example:" not in page.replace("\n  Example:", "")
+        assert "--json" in page
     assert ambulo("--version", cwd=folder).stdout.strip().count(".") == 2
 
 

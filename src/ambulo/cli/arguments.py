@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ambulo.windows import Windows
 
 DataPath = Annotated[Path | None, typer.Option("--data", help="The data set's archive or folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 Device = Annotated[str | None, typer.Option(help="Of wisdm-2019: watch or phone.")]
 Activities = Annotated[str | None, typer.Option(help="A grouping of activities, as five or six.")]
 Channels = Annotated[str | None, typer.Option(help="Channels or groups, as ankle+arm or acc.")]

@@ -110,6 +110,7 @@ def datasets_export(
     labels: Annotated[bool, typer.Option(help="Write the column activity too.")] = True,
     data: DataPath = None,
     device: Device = None,
+    json_: Json = False,
 ) -> None:
     """Write one recording of a data set as a table, for trying.
 
@@ -127,4 +128,6 @@ def datasets_export(
             f"data set '{name}' has no recording '{recording}': choose from {', '.join(found)}"
         )
     chosen = found[recording] if recording else loaded.recordings[0]
-    typer.echo(f"{write(chosen, out, labels=labels)}: {chosen!r}")
+    file = write(chosen, out, labels=labels)
+    facts = {"file": str(file), "recording": chosen.name, "samples": len(chosen)}
+    typer.echo(json.dumps(facts) if json_ else f"{file}: {chosen!r}")

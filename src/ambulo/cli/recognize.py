@@ -112,6 +112,7 @@ def windows(
     """Cut a data set into a folder of windows, to train on without holding them in memory.
 
     Example: ambulo windows study --out study-windows
+
     Example: ambulo train study-windows --model cnn-lstm
     """
     from ambulo.datasets.stored import load_windows, parts_of, save_windows
@@ -149,6 +150,7 @@ def predict(
     what would be nonsense is refused.
 
     Example: ambulo predict monday.csv
+
     Example: ambulo predict waist.ambulo monday.csv --out monday.png --out timeline.csv
     """
     from ambulo.pretrained import load, suiting

@@ -33,6 +33,7 @@ def adapt(
     """Teach a recognizer a new person or activity; refuse where that would not help.
 
     Example: ambulo adapt waist.ambulo --with mine --out mine.ambulo
+
     Example: ambulo adapt waist.ambulo --with mine --new-activity rowing --old hapt
     """
     from ambulo.adaptation import adapt as teach
