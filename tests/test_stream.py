@@ -6,16 +6,17 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
-from ambulo import Recognizer, Recording, load_dataset, train
+from ambulo import Recognizer, Recording, load_dataset, read, train
 from ambulo.datasets.synthetic import make
 from ambulo.errors import RecognizerError, RecordingError
 from ambulo.recording import Gap
-from ambulo.signals import Grid, Resampler, regular, resample
+from ambulo.signals import Grid, Resampler, resample
 from ambulo.stream import Decision, Stream
 from ambulo.stream.arrival import Arrival
 
@@ -96,17 +97,23 @@ def test_a_stream_decides_as_the_batch(
 @given(st.integers(0, 2**31 - 1), st.floats(0.0, 0.9), st.floats(0.0, 0.3))
 @settings(max_examples=15)
 def test_jitter_and_lost_samples_are_those_of_a_file(
-    recognizer: Recognizer, seed: int, jitter: float, lost: float
+    recognizer: Recognizer,
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    jitter: float,
+    lost: float,
 ) -> None:
-    """As `read` does it: a regular grid between samples that are less than half a second apart."""
     rng = np.random.default_rng(seed)
     (recording,) = make(people=1, minutes=0.5, rate=80.0, seed=seed)
     time = recording.time + rng.uniform(0, jitter / 80, len(recording))
     kept = rng.random(len(time)) >= lost
     kept[1000:1100] = False
     time, values = time[kept], recording.values[kept]
-    grid, gaps = regular(time, values, 80.0)
-    again = replace(recording, values=grid, gaps=tuple(Gap(*gap) for gap in gaps), intervals=())
+    file = tmp_path_factory.mktemp("stream") / "a.csv"
+    names = [channel.name for channel in recording.channels]
+    pl.DataFrame({"time": time} | dict(zip(names, values.T, strict=True))).write_csv(file)
+    again = read(file, rate=80.0)
+    assert len(again.gaps) == 1
     expected, seconds = batch(recognizer, again, "causal", 1)
     got = follow(Stream(recognizer, rate=80.0, lag=1), time, values, seed)
     assert [d.start - time[0] for d in got] == pytest.approx(seconds.tolist(), abs=1e-5)
@@ -255,7 +262,8 @@ def test_resampling_in_portions_is_that_of_the_whole(
     poly = resample_poly(values.astype(float), up, down, axis=0, padtype="edge")
     assert out == pytest.approx(poly, abs=1e-5)
     time = np.cumsum(rng.uniform(0.001, 0.2, n))
-    time -= time[0]  # as `regular` counts; from another second on, last bits differ
+    whole = Grid(50.0)
     pieces = [p for s in portions(n, rng, 60) for _, p in grid.push(time[s], values[s])]
     pieces += [p for _, p in grid.finish()]
-    np.testing.assert_array_equal(np.concatenate(pieces), regular(time, values, 50.0)[0])
+    at_once = [p for _, p in [*whole.push(time, values), *whole.finish()]]
+    np.testing.assert_array_equal(np.concatenate(pieces), np.concatenate(at_once))

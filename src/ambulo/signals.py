@@ -27,28 +27,6 @@ BLOCK = 1 << 18
 """Samples that are resampled together: long recordings need no more memory than that."""
 
 
-def regular(
-    time: Array, values: Array, rate: float, *, max_gap: float = MAX_GAP
-) -> tuple[Array, list[tuple[float, float]]]:
-    """Place irregular samples on a regular grid, and state the gaps.
-
-    `time` `(n,)` in seconds must increase strictly; `values` is `(n, channels)`. Between two
-    samples less than `max_gap` seconds apart the signal is interpolated linearly; a longer pause
-    is a gap, and the grid starts anew behind it. Returns the values on the grid, float32
-    `(m, channels)`, and the gaps as `(start, end)` in seconds since `time[0]`.
-    """
-    grid = Grid(rate, max_gap)
-    time = np.asarray(time, np.float64) - time[0]
-    pieces = [*grid.push(time, np.asarray(values)), *grid.finish()]
-    gaps, now, end = [], 0.0, 0.0
-    for begin, piece in pieces:
-        if begin != now:
-            gaps.append((end, max(begin, end)))
-            now, end = begin, max(begin, end)
-        end += len(piece) / rate
-    return np.concatenate([piece for _, piece in pieces]), gaps
-
-
 class Grid:
     """Samples at irregular times, interpolated linearly at `rate` Hz, as they come.
 
