@@ -114,7 +114,8 @@ def _explain(own: bool, http: bool) -> None:
 
     if not (WEB / "vendor" / "ort.wasm.min.mjs").is_file():
         typer.echo(
-            "note: the browser's runtime is not installed (scripts/install-browser-runtime): "
+            "note: the browser's runtime is not installed (in a checkout: "
+            "scripts/install-browser-runtime, then pip install .): "
             "phones can collect, and let this machine decide",
             err=True,
         )
