@@ -56,6 +56,20 @@ def test_smoothing_is_what_all_sequences_together_say(seed: int, n: int) -> None
     assert later == pytest.approx(offline, abs=1e-5)
 
 
+@given(st.integers(0, 2**31 - 1))
+@settings(deadline=None, max_examples=20)
+def test_viterbi_finds_the_likeliest_sequence(seed: int) -> None:
+    c = context(seconds=(3.0, 5.0, 8.0))
+    likelihood = c.likelihood(np.random.default_rng(seed).dirichlet(np.ones(3) / 2, 5))
+
+    def logs(path: list[int]) -> float:
+        steps = sum(np.log(c.transitions[a, b]) for a, b in zip(path, path[1:], strict=False))
+        return float(np.log(likelihood[range(5), path]).sum() + steps)
+
+    every = [[(code // 3**t) % 3 for t in range(5)] for code in range(3**5)]
+    assert logs(list(c.viterbi(likelihood))) == pytest.approx(max(map(logs, every)))
+
+
 def test_one_odd_window_is_outvoted_but_not_across_a_gap() -> None:
     p = np.full((9, 3), 0.1, np.float32)
     p[:, 0] = 0.8

@@ -26,6 +26,7 @@ MODES = ("none", "causal", "offline")
 """What may speak for a window's activity: itself; the past too; the whole recording."""
 DOUBT = 0.01
 """The share of windows that no training person's were like: their decision means nothing."""
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,20 @@ class Context:
         parts = np.split(self.weighed(probabilities, self.weight), apart)
         out = np.concatenate([forward(part, change) * backward(part, change) for part in parts])
         return np.asarray(out / out.sum(axis=1, keepdims=True), np.float32)
+
+    def viterbi(self, likelihood: Array) -> Array:
+        """The likeliest sequence of activities `(n,)` of windows without a gap (Viterbi 1967)."""
+        logs, change = np.log(np.maximum(likelihood, TINY**2)), np.log(self.transitions)
+        came = np.zeros(logs.shape, np.int64)
+        best = logs[0]
+        for k in range(1, len(logs)):
+            ways = best[:, None] + change
+            came[k] = ways.argmax(axis=0)
+            best = ways.max(axis=0) + logs[k]
+        path = [int(best.argmax())]
+        for row in came[:0:-1]:
+            path.append(int(row[path[-1]]))
+        return np.array(path[::-1])
 
     def to_dict(self) -> dict[str, Any]:
         """One object that JSON can hold."""

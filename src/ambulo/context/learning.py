@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambulo.context import Context
+from ambulo.context import TINY, Context
 from ambulo.context.reference import EDGES, Reference, backwards, counted, elsewhere, follow
 from ambulo.context.windows import gravity_axes, mean_acceleration, positions
 from ambulo.windows import Windows
@@ -96,4 +96,4 @@ def _logs(counts: Array) -> tuple[tuple[float, ...], ...]:
 
 
 def _shares(counts: Array) -> Array:
-    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12))
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), TINY))
