@@ -142,6 +142,7 @@ MISTAKES = {
     "no recognizer": ("predict absent.ambulo p7.csv", "absent.ambulo: there is no such file"),
     "no such name": ("predict wast p7.csv", "that come along: waist, pocket, wrist"),
     "not a recognizer": ("predict p7.csv p7.csv", "p7.csv: is not a recognizer"),
+    "lag that nothing heeds": ("predict waist.ambulo p7.csv --lag 3", "add --context causal"),
     "no recording": ("predict waist.ambulo absent.csv", "absent.csv: there is no such file"),
     "empty recording": ("predict waist.ambulo empty.csv", "empty.csv: is empty"),
     "too short": ("predict waist.ambulo short.csv", "2.56 s in one piece"),

@@ -45,6 +45,16 @@ INFLATED = "INFLATED: the same people are in training and in test; no score for 
 """What stands above scores of people who were seen."""
 
 
+def heeded(lag: int, context: str) -> None:
+    """Raise RecognizerError where a lag is given to what does not wait."""
+    from ambulo.errors import RecognizerError
+
+    if lag and context != "causal":
+        raise RecognizerError(
+            f"--lag {lag} does nothing with context {context}: add --context causal"
+        )
+
+
 def apart(out: Path, *inputs: Path | None) -> None:
     """Raise OutputError where what is to be written is what was read."""
     from ambulo.errors import OutputError

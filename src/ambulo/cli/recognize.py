@@ -24,6 +24,7 @@ from ambulo.cli.arguments import (
     Set,
     apart,
     cut,
+    heeded,
     load,
     options,
     stated,
@@ -157,6 +158,7 @@ def predict(
     from ambulo.readers import read
     from ambulo.timeline import ending
 
+    heeded(lag, context)
     path = recording or recognizer
     for file in out or []:
         ending(file)

@@ -27,6 +27,7 @@ from ambulo.cli.arguments import (
     Workers,
     as_taken,
     cut,
+    heeded,
     options,
 )
 from ambulo.cli.arguments import load as load_data
@@ -79,6 +80,7 @@ def evaluate(
     from ambulo import Recognizer
     from ambulo.pretrained import PRETRAINED, load
 
+    heeded(lag, context)
     which = "all" if keep or context != "none" else "labelled"
     ready = model.endswith(".ambulo") or model in PRETRAINED
     tested = load(model) if ready else model
