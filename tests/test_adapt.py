@@ -77,6 +77,7 @@ def test_a_child_that_would_not_help_is_refused(parent: Recognizer, windows: Win
         adapt(parent, scrambled, old=windows.of(["1", "3"]))
 
 
+@pytest.mark.slow
 def test_old_windows_show_whether_a_person_makes_the_child_forget(
     parent: Recognizer, windows: Windows
 ) -> None:

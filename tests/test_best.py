@@ -114,6 +114,7 @@ def test_its_exports_decide_alike(
     assert calm.probabilities(short.values[:40]).max() < 0.99
 
 
+@pytest.mark.slow
 def test_its_c_drops_an_odd_last_step_too(short: Windows, tmp_path: Path) -> None:
     odd = replace(short, values=short.values[:, :61])
     found = fit("best", odd, Options(epochs=1, sizes={**FEW, "learnt": 0.9}))

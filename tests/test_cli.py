@@ -93,6 +93,7 @@ def test_train_export_predict_describe(folder: Path) -> None:
     assert json.loads(ambulo("describe", "waist.ambulo", "--json", cwd=folder).stdout)["seed"] == 0
 
 
+@pytest.mark.slow
 def test_evaluate_prints_one_object(folder: Path) -> None:
     quick = ("--model", "cnn", "--set", "epochs=1")
     arguments = ("evaluate", "synthetic", *quick, "--json", "--report", "report")

@@ -52,6 +52,7 @@ def test_options_and_models_are_compared(synthetic: Windows) -> None:
     assert [e.people for e in tested] == [("3", "4")]
 
 
+@pytest.mark.slow
 def test_recognizers_are_compared_on_the_same_people(synthetic: Windows) -> None:
     """Their differences are paired by people, whom each recognizer leaves to test by itself."""
     made = [

@@ -140,6 +140,7 @@ def test_processes_change_nothing(synthetic: Windows) -> None:
     assert runs[0].windows == runs[1].windows
 
 
+@pytest.mark.slow
 def test_folds_recognizers_are_kept_and_decide_as_scored(
     synthetic: Windows, tmp_path: Path
 ) -> None:

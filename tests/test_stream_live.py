@@ -143,17 +143,27 @@ class Impatient(Kept):
         super().write(decision)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, which a shell's "&" has ignored by all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_an_interruption_waits_for_the_decisions_under_way(
     recognizer: Recognizer, recording: Recording
 ) -> None:
     plain, _ = decided(recognizer, rows(recording), lag=2)
     first, second = Impatient(), Kept()
     counts = run(Stream(recognizer, rate=50.0, lag=2), rows(recording), [first, second])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert first.decisions == second.decisions and counts["messages"] < len(rows(recording))
     assert len(plain) > len(first.decisions) == 3 + 2  # those that had waited for later windows
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_who_ends_the_command_loses_no_decision(
     recognizer: Recognizer, recording: Recording, how: signal.Signals, tmp_path: Path

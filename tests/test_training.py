@@ -297,7 +297,7 @@ def test_one_person_cannot_validate(synthetic: Windows) -> None:
         train(Tiny, synthetic.of(["1"]))
 
 
-@pytest.mark.parametrize("model", ["features", "rocket"])
+@pytest.mark.parametrize("model", ["features", pytest.param("rocket", marks=pytest.mark.slow)])
 def test_one_activity_alone_is_learnt_too(synthetic: Windows, model: str) -> None:
     one = synthetic[synthetic.labels == 2]
     made = train(model, one, progress=False)
