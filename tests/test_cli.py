@@ -16,7 +16,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from ambulo.cli import app
+from ambulo.cli import app, main
 from ambulo.datasets.synthetic import make
 from ambulo.readers.table import write
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("user")
     ambulo(
         *("train", "synthetic", "--people", "official", "--out", "waist.ambulo"),
-        *("--model", "cnn-lstm", "--set", "epochs=2", "--set", "sizes.hidden=32"),
+        *("--model", "small", "--set", "sizes.features=168"),
         cwd=path,
     )
     ambulo("datasets", "export", "synthetic", "--recording", "person7", "--out", "p7.csv", cwd=path)
@@ -89,7 +89,7 @@ def test_train_export_predict_describe(folder: Path) -> None:
     assert len(run.stdout.splitlines()) == len(pl.read_csv(folder / "t.csv"))
     assert json.loads(ambulo("predict", "waist.ambulo", "p7.csv", "--json", cwd=folder).stdout)
     text = ambulo("describe", "waist.ambulo", cwd=folder).stdout
-    assert "1, 2, 3, 4, 5, 6" in text and "hidden 32" in text
+    assert "1, 2, 3, 4, 5, 6" in text and "features 168" in text
     assert json.loads(ambulo("describe", "waist.ambulo", "--json", cwd=folder).stdout)["seed"] == 0
 
 
@@ -172,15 +172,22 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_mistakes_exit_2_with_a_remedy_and_no_output(case: str, folder: Path) -> None:
+def test_mistakes_exit_2_with_a_remedy_and_no_output(
+    case: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = (folder / "p7.csv").read_text().splitlines()
     (folder / "empty.csv").write_text("")
     (folder / "short.csv").write_text("\n".join(lines[:60]))
     (folder / "acc.csv").write_text("\n".join(",".join(x.split(",")[:4]) for x in lines))
     mini_uci_har(folder / "mini.zip")
     command, says = MISTAKES[case]
-    run = ambulo(*command.split(), cwd=folder, code=2, AMBULO_DATA="")
-    assert says in run.stderr
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("AMBULO_DATA", "")
+    monkeypatch.setattr(sys, "argv", ["ambulo", *command.split()])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr()
+    assert left.value.code == 2 and says in said.err and not said.out
     assert not (folder / "o.ambulo").exists() and not (folder / "t.docx").exists()
 
 

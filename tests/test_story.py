@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,14 @@ from ambulo.readers.table import write
 def test_from_data_to_timeline(tmp_path: Path) -> None:
     dataset = load_dataset("synthetic")
     windows = dataset.windows(seconds=2.56, overlap=0.5)
-    honest = evaluate("best", windows, protocol="official")
+    model = (
+        "best" if os.environ.get("AMBULO_DATA") else "small"
+    )  # of one kind; the second is sooner
+    honest = evaluate(model, windows, protocol="official")
     assert honest.people == ("7", "8") and honest.accuracy()["mean"] > 0.9
 
     learners = windows.of([p for p in windows.people if p not in windows.official_test])
-    file = train("best", learners).save(tmp_path / "waist.ambulo")
+    file = train(model, learners).save(tmp_path / "waist.ambulo")
     recognizer = Recognizer.load(file)
     again = evaluate(recognizer, windows)
     assert again.people == ("7", "8") and again.accuracy()["mean"] > 0.9

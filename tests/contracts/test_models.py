@@ -36,14 +36,27 @@ PARAMETERS = {
 """Trainable parameters for 9 channels, 128 samples, 6 classes."""
 
 
+LENGTH = 32
+SIZES: dict[str, dict[str, int]] = {"rocket": {"features": 840}, "best": {"features": 840}}
+"""Short windows and fewer kernels: recurrent networks are written, and heads solved, sooner."""
+
+
+@pytest.fixture(scope="module")
+def short() -> Windows:
+    """Windows of 32 samples of four made-up people."""
+    dataset = replace(load_dataset("synthetic"), recordings=tuple(make(people=4, minutes=1.0)))
+    return dataset.windows(seconds=LENGTH / 50, overlap=0.0)
+
+
 @pytest.fixture(scope="module", params=list(MODELS))
 def trained(
     request: pytest.FixtureRequest, short: Windows, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Scaled, Recognizer, Path]:
     """A network trained for one epoch, and its recognizer saved and loaded again."""
-    fitted = fit(request.param, short, Options(epochs=1))
+    sizes = SIZES.get(request.param, {})
+    fitted = fit(request.param, short, Options(epochs=1, sizes=sizes))
     made = Recognizer.from_network(
-        fitted.network, short, name=request.param, sizes={}, temperature=1.7
+        fitted.network, short, name=request.param, sizes=sizes, temperature=1.7
     )
     path = made.save(tmp_path_factory.mktemp("models") / "model.ambulo")
     return fitted.network, Recognizer.load(path), path
@@ -89,7 +102,9 @@ def test_a_sensor_that_lies_still_gives_no_rounding_to_decide_on(
     network, loaded, _ = trained
     rng = np.random.default_rng(0)
     level = rng.normal(0, 5.7, (40, 1, 6)) * [1, 1, 1, 0.02, 0.02, 0.02]
-    steps = np.where(rng.random((40, 64, 6)) < 0.001, 1, 0)  # a converter's last bit, now and then
+    steps = np.where(
+        rng.random((40, LENGTH, 6)) < 0.001, 1, 0
+    )  # a converter's last bit, now and then
     still = ((np.round(level / 0.039) + steps) * 0.039).astype(np.float32)
     together = loaded.probabilities(still)
     alone = np.concatenate([loaded.probabilities(window[None]) for window in still])
@@ -101,14 +116,15 @@ def test_a_sensor_that_lies_still_gives_no_rounding_to_decide_on(
 
 def test_no_windows_no_probabilities(trained: tuple[Scaled, Recognizer, Path]) -> None:
     _, loaded, _ = trained
-    assert loaded.probabilities(np.zeros((0, 64, 6), np.float32)).shape == (0, 6)
+    assert loaded.probabilities(np.zeros((0, LENGTH, 6), np.float32)).shape == (0, 6)
 
 
 def test_tensors_rebuild_the_network(
     trained: tuple[Scaled, Recognizer, Path], short: Windows
 ) -> None:
     network, loaded, _ = trained
-    again = Scaled(model_class(loaded.network["model"])(6, 64, 6), 6)
+    of = loaded.network
+    again = Scaled(model_class(of["model"])(6, LENGTH, 6, **of["sizes"]), 6)
     again.load_state_dict({k: torch.as_tensor(v) for k, v in loaded.tensors.items()})
     x = torch.as_tensor(short.values[:8])
     with torch.no_grad():
