@@ -122,17 +122,27 @@ def people(evaluation: Evaluation) -> Figure:
     overall, n = evaluation.accuracy(), len(values)
     picture = figure(WIDTH, 1.5 + 0.22 * n)
     axes = picture.subplots()
-    axes.barh(range(n), values, color="C0", height=0.72)
+    axes.plot(values, range(n), "o", color="C0")  # not bars: these would have to begin at 0
     axes.axvspan(
         100 * overall["low"], 100 * overall["high"], color="C1", alpha=0.35, lw=0, zorder=0
     )
-    axes.axvline(100 * overall["mean"], color="C1")
-    least = max(min(values) - 15, 0)
+    axes.axvline(100 * overall["mean"], color="C1", zorder=1)
     for row, value in enumerate(values):
-        axes.text(least + 0.6, row, f"{value:.1f}", va="center", color="w", fontsize=8)
+        axes.annotate(
+            f"{value:.1f}",
+            (value, row),
+            xytext=(-6, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=8,
+            bbox={"fc": "w", "ec": "none", "pad": 0.8, "alpha": 0.7},
+        )
     axes.set_yticks(range(n), [label(person, 14) for person in names], fontsize=8)
     axes.set_ylim(n - 0.4, -0.6)
-    axes.set_xlim(least, 100)
+    axes.grid(axis="y", alpha=0.3)
+    least = min(values)
+    axes.set_xlim(max(least - 0.25 * (100 - least) - 2, -2), 101)
     axes.set_ylabel("test person")
     axes.set_xlabel("accuracy, %; line and band: mean and its 95 % interval", fontsize=8)
     return _titled(picture, evaluation)
@@ -181,8 +191,8 @@ def reliability(evaluation: Evaluation) -> Figure:
     top.plot(*points, "o-", color="C1", ms=4, label="test windows")
     top.set_ylabel("accuracy")
     top.set_ylim(0, 1)
-    top.legend(fontsize=8, loc="upper left")
-    top.set_title(f"expected calibration error {100 * found['ece']:.1f} %", fontsize=9)
+    top.legend(fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    top.set_title(f"expected calibration error {100 * found['ece']:.1f} %", fontsize=9, pad=22)
     below.bar(centres, [b["windows"] for b in bins], widths, color="0.5", edgecolor="w")
     below.set_ylabel("windows")
     below.set_xlabel("confidence: calibrated probability of the decision", fontsize=9)
