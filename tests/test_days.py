@@ -128,6 +128,16 @@ def test_cadence_of_a_known_gait_is_found(rate: float, cadence: float, strength:
     np.testing.assert_allclose(whole.cadence, follower.cadence)
 
 
+def test_a_runner_s_stride_felt_at_one_leg_is_two_steps() -> None:
+    t = np.arange(0, 30, 1 / 50)
+    swing = 8 * np.abs(np.sin(np.pi * 1.4 * t)) ** 6  # a foot lands 1.4 times a second
+    for strength, cadence in ((3.0, 2.8), (1.0, 1.4)):  # hard, a run; gently, a stroll
+        values = np.stack([0 * t, 0 * t, 9.81 + strength * swing], axis=1)
+        follower = Gait(50.0, [0, 1, 2])
+        follower.push(0.0, values)
+        np.testing.assert_allclose(np.median(follower.cadence), cadence, rtol=0.02)
+
+
 def test_steps_are_counted_on_foot_only_and_not_at_rest() -> None:
     still = np.random.default_rng(1).normal(0, 0.05, (1000, 3)) + [0, 0, 9.81]
     values = np.concatenate([gait(1.8, 50.0, 60.0), still, gait(1.8, 50.0, 60.0)])

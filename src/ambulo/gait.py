@@ -5,7 +5,9 @@ one step and at that of two, a stride (Moe-Nilssen and Helbostad, Estimation of 
 characteristics by trunk accelerometry, J Biomech 37, 2004): at the waist both, in a pocket mostly
 the stride. A step is the lag at which the mean of both is highest, weighed by how usual such a
 cadence is, which settles doubt between one and two of a kind (as Ellis, Beat tracking by dynamic
-programming, J New Music Res 36, 2007, does for tempo). The length needs no axis to point anywhere.
+programming, J New Music Res 36, 2007, does for tempo). Who moves as hard as a runner takes no step
+as seldom as a runner takes two: there, at an ankle or in a pocket, one leg is felt, and a stride is
+two steps. The length needs no axis to point anywhere.
 """
 
 from __future__ import annotations
@@ -21,14 +23,16 @@ SPAN = 4.0
 """Seconds that are looked at for each second: some seven steps."""
 SLOWEST, FASTEST = 1.1, 3.3
 """Steps a second: from a stroll to a sprint."""
-REGULAR = 0.25
+REGULAR = 0.1
 """Mean autocorrelation at one and two steps from which steps are counted."""
 USUAL, RUN = 1.9, 2.7
 """Steps a second that are most usual in walking, and in running."""
 WIDE = 0.5
 """Octaves by which cadences differ from the usual one."""
-HARD = 5.0
+HARD = 4.7
 """Deviation of the acceleration's length in m/s² from which it is running."""
+STRIDES = 1.55
+"""What recurs this often a second or less is, in running, a stride of two steps."""
 QUIET = 0.4
 """Deviation of the acceleration's length in m/s² below which nobody walks."""
 _RATE = 25.0
@@ -106,13 +110,16 @@ def cadences(windows: Array, rate: float) -> Array:
     both = (r[:, lags] + r[:, 2 * lags]) / 2
     inner = both[:, 1:-1]
     peak = (inner >= both[:, :-2]) & (inner > both[:, 2:]) & (inner >= REGULAR)
-    expected = np.where(strength[moving] < HARD, USUAL, RUN)
-    octaves = np.log2(rate / lags[1:-1] / expected[:, None])
+    hard = strength[moving] >= HARD
+    strides = hard[:, None] & (rate / lags[1:-1] <= STRIDES)
+    steps = np.where(strides, 2, 1)
+    expected = np.where(hard, RUN, USUAL)
+    octaves = np.log2(steps * rate / lags[1:-1] / expected[:, None])
     chosen = np.where(peak, inner * np.exp(-0.5 * (octaves / WIDE) ** 2), 0.0).argmax(axis=1)
     rows = np.arange(len(moving))
     before, at, after = (both[rows, chosen + k] for k in range(3))
     curve = np.minimum(before - 2 * at + after, -1e-9)  # a parabola through the peak
-    step = rate / (lags[chosen + 1] + 0.5 * (before - after) / curve)
+    step = steps[rows, chosen] * rate / (lags[chosen + 1] + 0.5 * (before - after) / curve)
     found = peak[rows, chosen] & (step >= SLOWEST) & (step <= FASTEST)
     out[moving[found]] = step[found]
     return out
