@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambulo import Recognizer, Recording, train
+from ambulo import Recognizer, Recording, adapt, evaluate, load_dataset, train
 from ambulo.datasets.synthetic import make
-from ambulo.errors import RecognizerError, WindowingError
+from ambulo.errors import RecognizerError, RecordingError, WindowingError
 from ambulo.readers.table import write
 from ambulo.windows import Windowing, Windows
 
@@ -166,3 +166,19 @@ def test_windows_cut_by_labels_teach_what_predicts_without(recording: Recording)
     made = train("features", cut, validation=0.5, progress=False)
     unlabelled = replace(recording, intervals=())
     assert made.predict(unlabelled).bouts and made.windowing.align == "recording"
+
+
+def test_what_is_no_windows_and_no_recording_is_told_with_the_way_to_them(
+    recognizer: Recognizer, synthetic: Windows
+) -> None:
+    dataset = load_dataset("synthetic")
+    for call in (train, evaluate):
+        with pytest.raises(WindowingError, match=r"a Dataset was given: call its windows\(\)"):
+            call("features", dataset)
+    with pytest.raises(WindowingError, match="a list was given"):
+        adapt(recognizer, [])  # type: ignore[arg-type]
+    with pytest.raises(RecordingError, match=r"not a str: ambulo.read\(FILE\)"):
+        recognizer.predict("monday.csv")  # type: ignore[arg-type]
+    for wrong in (synthetic.values[0], synthetic.values[:2, :60], synthetic.values[:2, :, :3]):
+        with pytest.raises(RecognizerError, match=r"windows are \(n, 128, 6\), but these are"):
+            recognizer.probabilities(wrong)

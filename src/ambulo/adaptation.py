@@ -45,7 +45,7 @@ from ambulo.heads import (
 )
 from ambulo.recognizer import Recognizer
 from ambulo.suitability import signature
-from ambulo.windows import Windows
+from ambulo.windows import Windows, windows_only
 
 Array = npt.NDArray[Any]
 
@@ -106,6 +106,8 @@ def adapt(
     and holds the proof. Raises AdaptError where windows do not fit, an activity has too few of
     them, or no child is better than its parent on windows kept aside without forgetting.
     """
+    for given in (windows, *([] if old is None else [old])):
+        windows_only(given)
     names, windows, old = _together(parent, windows, old)
     besides = {} if old is None else {"old": {"data": old.source, "people": old.people}}
     network = parent.to_network()

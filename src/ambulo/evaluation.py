@@ -25,7 +25,7 @@ from ambulo.protocols import Fold, folds
 from ambulo.recognizer import Recognizer, softmax
 from ambulo.scores import Evaluation
 from ambulo.training import fit, predict_logits, recognizer_of, rows, say
-from ambulo.windows import Windows, concatenate
+from ambulo.windows import Windows, concatenate, windows_only
 
 Array = npt.NDArray[Any]
 
@@ -63,6 +63,7 @@ def evaluate(
     history. In the folder `keep` each fold's recognizer stays, as `FOLD-SEED.ambulo`. Raises
     EvaluationError for an unknown protocol, or for what a trained recognizer cannot heed.
     """
+    windows_only(windows)
     if context not in MODES:
         raise EvaluationError(f"context must be one of {', '.join(MODES)}, got '{context}'")
     if context == "none" and keep is None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ambulo.context import Context
 from ambulo.context.unknown import Unknown
 from ambulo.context.windows import decide, mean_acceleration
-from ambulo.errors import RecognizerError
+from ambulo.errors import RecognizerError, RecordingError
 from ambulo.recording import Recording, housings
 from ambulo.runtime import Runtime
 from ambulo.timeline import Timeline, from_windows, write_whole
@@ -240,6 +240,14 @@ class Recognizer:
         if not len(values):
             empty = {"logits": np.zeros((0, len(self.activities)), np.float32)}
             return [empty.get(name, np.zeros(0, np.float32)) for name in names]
+        takes = (self.network.get("length"), len(self.windowing.channels or ()) or None)
+        if values.ndim != 3 or any(
+            n not in (None, m) for n, m in zip(takes, values.shape[1:], strict=True)
+        ):
+            asked = ", ".join(str(n or "…") for n in takes)
+            raise RecognizerError(
+                f"windows are (n, {asked}), but these are {values.shape}; one alone is values[None]"
+            )
         return self._runtime(values, names)
 
     def logits(self, values: Array) -> Array:
@@ -292,6 +300,12 @@ class Recognizer:
         before it (and `lag` after it), as in a stream, and "none" leaves each window to itself.
         Raises WindowingError for less than one window.
         """
+        if not isinstance(recording, Recording):
+            kind = type(recording).__name__
+            raise RecordingError(
+                f"predict takes one Recording, not a {kind}: ambulo.read(FILE) gives one, "
+                "Recording(values=…, rate=…, channels=…) makes one of an array"
+            )
         prepared = replace(self.prepare(recording), intervals=())
         windows = self.windowing.cut([prepared], self.activities)
         own, novelty = self.look(windows.values)

@@ -37,7 +37,7 @@ from ambulo.progress import bar
 from ambulo.recognizer import Recognizer
 from ambulo.state import State
 from ambulo.suitability import signature
-from ambulo.windows import Windows
+from ambulo.windows import Windows, windows_only
 
 Report = Callable[[dict[str, float]], None]
 
@@ -77,6 +77,7 @@ def train(
     training and gives the best weights so far. Started by `torchrun`, its processes train together
     (see `ambulo.parallel`). Raises TrainingError where data or options do not fit.
     """
+    windows_only(windows)
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
     together = started()

@@ -339,6 +339,14 @@ class Windows:
         }
 
 
+def windows_only(given: object) -> None:
+    """Raise WindowingError, saying how to come by windows, for anything else."""
+    if not isinstance(given, Windows):
+        kind = type(given).__name__
+        way = "call its windows()" if hasattr(given, "windows") else "load_dataset(…).windows()"
+        raise WindowingError(f"windows are needed where a {kind} was given: {way}")
+
+
 def natural(names: Iterable[Any]) -> list[str]:
     """Distinct names with numbers in order of size: 1, 2, 10."""
     return sorted(
