@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import tomllib
 import zipfile
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ambulo import read
+from ambulo import load_dataset, read
 from ambulo.errors import RecordingError
 from ambulo.readers import findings, pieces
 
@@ -117,6 +118,18 @@ def test_every_decision_can_be_stated_otherwise(tmp_path: Path) -> None:
     assert read(path, time="us", rate=50_000 / 10).rate == 5000
     swapped = read(path, columns={"acc_x": "accelerometer_y", "time": "timestamp"})
     assert [c.name for c in swapped.channels] == ["acc_x"]
+
+
+def test_a_packed_file_is_called_and_spoken_of_as_what_is_in_it(tmp_path: Path) -> None:
+    path = files.plain_unsaid(tmp_path)
+    packed = tmp_path / "unsaid.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    (tmp_path / "unsaid.toml").write_text('placement = "wrist"\n')
+    recording = read(packed)
+    assert (recording.name, recording.subject) == ("unsaid", "unsaid")
+    assert recording.notes["placement"] == "wrist"
+    path.unlink()
+    assert [r.name for r in load_dataset(tmp_path).recordings] == ["unsaid"]
 
 
 def test_a_toml_file_beside_speaks_and_the_caller_overrules_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from ambulo.errors import FleetError, MissingExtraError, RecordingError
+from ambulo.readers.finding import bare
 from ambulo.readers.folder import manifest_rows
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".json", ".zip", ".gz", ".cwa", ".bin", ".gt3x")
@@ -63,7 +64,7 @@ class Job:
             target = Path(folder) / Path(path).name
             store.get_file(path, str(target))
             if store.exists(_beside(path)):
-                store.get_file(_beside(path), str(target.with_suffix(".toml")))
+                store.get_file(_beside(path), _beside(str(target)))
             yield target
 
     def settle(self) -> None:
@@ -163,7 +164,7 @@ def _local_stamp(path: Path) -> str:
 def _person(name: str) -> str:
     """The folder in which a recording lies, or its own name without an ending."""
     parts = Path(name).parts
-    return parts[-2] if len(parts) > 1 else Path(name).stem
+    return parts[-2] if len(parts) > 1 else bare(name)
 
 
 def _manifest(file: IO[bytes], where: str) -> list[dict[str, str]] | None:
@@ -208,7 +209,7 @@ def _stamp(url: str, stated: tuple[tuple[str, str], ...]) -> str:
 
 def _beside(url: str) -> str:
     """Where the TOML file lies that speaks of a recording: `monday.toml` of `monday.csv`."""
-    return url.removesuffix(Path(url).suffix) + ".toml"
+    return bare(url) + ".toml"
 
 
 def _joined(stamp: str, beside: str, stated: tuple[tuple[str, str], ...] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ambulo.errors import RecordingError
@@ -118,12 +118,18 @@ def _zone(name: str | None) -> None:
         ) from error
 
 
+def bare(name: str) -> str:
+    """A file's name or address without its ending: `monday` of `monday.csv` and `monday.csv.gz`."""
+    inner = name[:-3] if name.lower().endswith(".gz") else name
+    return inner.removesuffix(PurePosixPath(inner).suffix)
+
+
 def settings(path: Path, given: Mapping[str, Any]) -> Settings:
     """What is stated about the file at `path`: in the TOML file beside it, and, over it, `given`.
 
-    `monday.toml` speaks of `monday.csv`; its keys are the fields of `Settings`.
+    `monday.toml` speaks of `monday.csv` and `monday.csv.gz`; its keys are the fields of `Settings`.
     """
-    beside = path.with_suffix(".toml")
+    beside = path.with_name(bare(path.name) + ".toml")
     known = {item.name for item in fields(Settings)}
     stated: dict[str, Any] = {}
     if beside != path and path.suffix and beside.is_file():

@@ -10,7 +10,7 @@ from typing import Any
 
 from ambulo.errors import AmbuloError, RecordingError
 from ambulo.readers import read
-from ambulo.readers.finding import Settings
+from ambulo.readers.finding import Settings, bare
 from ambulo.readers.source import ARCHIVES, TABLES, load
 from ambulo.recording import Recording
 
@@ -165,7 +165,7 @@ def _named(path: Path, found: list[tuple[Path, Recording]]) -> list[Recording]:
     out: list[Recording] = []
     for file, recording in found:
         inside = file.resolve().relative_to(root)
-        name = inside.as_posix() if file.is_dir() else inside.with_suffix("").as_posix()
+        name = inside.as_posix() if file.is_dir() else bare(inside.as_posix())
         taken = {r.name for r in out}
         out.append(replace(recording, name=name if name not in taken else inside.as_posix()))
     return out

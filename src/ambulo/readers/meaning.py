@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ambulo.errors import RecordingError
 from ambulo.readers import units
-from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.finding import Finding, Settings, bare
 from ambulo.readers.intervals import intervals_of
 from ambulo.readers.names import ACC, GRAVITY, GYRO, Column
 from ambulo.readers.source import Source
@@ -111,8 +111,8 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
         values=values,
         rate=placed.rate,
         channels=channels(labels),
-        subject=settings.subject or placed.subject or source.path.stem or "unknown",
-        name=source.path.stem,
+        subject=settings.subject or placed.subject or bare(source.path.name) or "unknown",
+        name=bare(source.path.name),
         intervals=intervals,
         gaps=placed.gaps,
         start=_wall(placed.epoch, settings.zone or layout.zone, placed.zone),
