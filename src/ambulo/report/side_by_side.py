@@ -102,21 +102,20 @@ def reproductions(found: Sequence[Reproduction]) -> list[Section]:
     """The three columns of every system, then each one's walk, as sections for `write_page`."""
     rows = [
         (
-            r.recipe.name,
-            r.model,
+            f"{r.recipe.name}: {r.model}",
             "–" if r.published is None else percent(r.published),
             percent(r.reproduced.accuracy),
             percent(r.honest.accuracy),
         )
         for r in found
     ]
-    columns = ("system", "model", "published", "reproduced", "honest")
+    columns = ("system", "published", "reproduced", "honest")  # a phone's page holds these
     text = (
         "Published: what its authors reported. Reproduced: run again as they did, mistakes "
         "included. Honest: the same network, scored on people who were neither trained nor chosen "
         "on."
     )
-    table = Table("Published systems beside their honest numbers", columns, rows, words=(1,))
+    table = Table("Published systems beside their honest numbers", columns, rows)
     return [Section("reproduced", "Published, reproduced, honest", [text, table])] + [
         _one(reproduction) for reproduction in found
     ]
