@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambulo.signals import Grid, resample, rotation_matrices
+from ambulo.signals import Grid, Resampler, resample, rotation_matrices
 
 
 @given(st.sampled_from([25.0, 33.3, 50.0, 100.0, 128.0]), st.sampled_from([20.0, 50.0]))
@@ -17,6 +18,14 @@ def test_resampling_keeps_a_slow_wave(rate: float, target: float) -> None:
     inner = slice(int(target), -int(target))
     assert abs(len(out) / target - 20) < 0.1
     assert np.abs(out[inner, 0] - expected[inner]).max() < 0.02
+
+
+@pytest.mark.parametrize("rate", [199.9, 400.2, 100.1, 49.7])
+@pytest.mark.parametrize("target", [20.0, 50.0])
+def test_resampling_keeps_time_for_a_week(rate: float, target: float) -> None:
+    resampler = Resampler(rate, target)
+    seconds = 7 * 86400 * (resampler.up / resampler.down / (target / rate) - 1)
+    assert abs(seconds) < 0.01
 
 
 def test_resampling_removes_what_would_alias() -> None:

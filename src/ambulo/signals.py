@@ -97,14 +97,14 @@ class Resampler:
     the lower rate on either side, beyond the ends of the signal its first and last value. Hence
     each sample comes `delay` seconds late. However the signal is divided among pushes, the values
     are the same to the last bit. Samples are made by `_ROW` at once, as products with a banded
-    matrix, several times as quick as one by one. Raises RecordingError for rates a thousandfold
+    matrix, several times as quick as one by one. Raises RecordingError for rates ten thousandfold
     apart.
     """
 
     STATE = ("taken", "made", "first", "held")
 
     def __init__(self, rate: float, target: float) -> None:
-        ratio = Fraction(target / rate).limit_denominator(1000)
+        ratio = Fraction(target / rate).limit_denominator(_FINEST)
         if not ratio:
             raise RecordingError(
                 f"{rate:g} Hz is no rate to make {target:g} Hz of: look at the time"
@@ -170,6 +170,8 @@ class Resampler:
         return out
 
 
+_FINEST = 10_000
+"""The longest period that a ratio of rates has: 199.9 Hz would lose 1.8 s an hour as 200."""
 _ROW, _TILE = 32, 16
 """Samples that resampling makes at once, and how often: products of one shape round alike."""
 

@@ -53,10 +53,10 @@ export class Grid {
   }
 }
 
-/** The fraction nearest to `x` with a denominator up to 1000. */
+/** The fraction nearest to `x` with a denominator up to 10,000. */
 export function fraction(x) {
   let best = [Math.round(x), 1];
-  for (let d = 2; d <= 1000; d++) {
+  for (let d = 2; d <= 10000; d++) {
     const n = Math.round(x * d);
     if (Math.abs(n / d - x) < Math.abs(best[0] / best[1] - x)) best = [n, d];
   }
