@@ -508,6 +508,19 @@ def test_clean_parquet_is_read_as_the_careful_way_reads_it(tmp_path: Path) -> No
         assert quick.gaps[0].start == pytest.approx(careful.gaps[0].start)
 
 
+def test_clean_parquet_tells_its_jitter_as_the_careful_way_does(tmp_path: Path) -> None:
+    late = np.random.default_rng(0).uniform(0, 0.004, 3000) * (np.arange(3000) % 4 == 3)
+    time = np.arange(3000) / 50 + late
+    frame = pl.DataFrame({"time": time, "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    frame.write_parquet(tmp_path / "j.parquet")
+    frame.write_csv(tmp_path / "j.csv")
+    quick, careful = (read(tmp_path / f"j.{ending}") for ending in ("parquet", "csv"))
+    assert quick.notes["jitter"] == pytest.approx(careful.notes["jitter"], abs=1e-3)
+    assert quick.notes["jitter"] > 0.05
+    told = [next(f.why for f in findings(r) if f.what == "rate") for r in (quick, careful)]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_durations_are_seconds(tmp_path: Path, unit: Literal["ms", "us", "ns"]) -> None:
     time = pl.Series([timedelta(milliseconds=20 * k) for k in range(200)], dtype=pl.Duration(unit))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.readers import names
 from ambulo.readers.clock import Clock, read_clock
-from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.finding import Finding, Settings, told_rate
 from ambulo.readers.grid import MAX_GAP, Stream, place, rate_of
 from ambulo.readers.intervals import activity_runs
 from ambulo.readers.meaning import Layout, Placed, finish
@@ -226,7 +226,7 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     if labelled is not None and labelled.activity is not None:
         runs = activity_runs(moments - zero, labelled.activity, rate)
     clock = parts[0].clock
-    findings.append(_said_rate(rate, jitter, settings))
+    findings.append(told_rate(rate, jitter, settings))
     return Placed(
         columns=tuple(columns),
         values=values,
@@ -239,13 +239,6 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
         findings=(*clock.findings, *findings),
         notes=notes,
     )
-
-
-def _said_rate(rate: float, jitter: float, settings: Settings) -> Finding:
-    if settings.rate:
-        return Finding("rate", f"{rate:g} Hz", "stated", "you said so", "rate=50")
-    why = f"steps deviate by {100 * jitter:.1f} % from 1/{rate:g} s"
-    return Finding("rate", f"{rate:g} Hz", "stated" if jitter < 0.2 else "measured", why, "rate=50")
 
 
 def _subject(source: Source, parts: Sequence[Part]) -> str | None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.processes import ahead
 from ambulo.readers.clock import told_zone, zone_of
-from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.finding import Finding, Settings, told_rate
 from ambulo.readers.grid import MAX_GAP
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import parse
@@ -168,7 +168,7 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
         return None
     why = f"samples are {1 / track.rate:.6g} s apart"
     since = told_zone(own, settings) if own else Finding("time", "s since a start", "stated", why)
-    even = Finding("rate", f"{track.rate:g} Hz", "stated", "every step is so", "rate=50")
+    even = told_rate(track.rate, track.jitter, settings)
     return Placed(
         columns=tuple(columns),
         values=kept.values,
@@ -180,7 +180,7 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
         notes={
             "rows": at,
             **dict.fromkeys(("rows_dropped", "rows_out_of_order", "rows_of_the_same_time"), 0),
-            "jitter": 0.0,
+            "jitter": round(track.jitter, 4),
         },
     )
 
@@ -222,6 +222,12 @@ class _Track:
         self.count = 0
         self.apart = False
         self._last, self._step = 0, 0
+        self._steps, self._squares = 0, 0.0
+
+    @property
+    def jitter(self) -> float:
+        """The relative deviation of the steps, as `ambulo.readers.grid.rate_of` has it."""
+        return float(np.sqrt(self._squares / max(self._steps, 1)))
 
     def remember(self, counts: pl.Series) -> None:
         """Note where whole-numbered times of one even step got to; 0 where they are not so."""
@@ -239,6 +245,7 @@ class _Track:
             return False
         self._last = int(whole[-1])
         self.count += len(whole)
+        self._steps += len(whole)
         self.expected = self.begin - self.zero + self.count / self.rate
         return True
 
@@ -274,6 +281,8 @@ class _Track:
             grid = self.begin + (self.count + np.arange(len(piece))) / self.rate
             if len(piece) and np.abs(piece - grid).max() * self.rate > _STRAY:
                 return False
+            away = np.diff(piece) * self.rate - 1
+            self._steps, self._squares = self._steps + len(away), self._squares + float(away @ away)
             self.count += len(piece)
             self.expected = self.begin - self.zero + self.count / self.rate
         return True

@@ -118,6 +118,14 @@ def _zone(name: str | None) -> None:
         ) from error
 
 
+def told_rate(rate: float, jitter: float, settings: Settings) -> Finding:
+    """The rate in Hz, and by how much of a step the steps between samples deviate from it."""
+    if settings.rate:
+        return Finding("rate", f"{rate:g} Hz", "stated", "you said so", "rate=50")
+    why = f"steps deviate by {100 * jitter:.1f} % from 1/{rate:g} s"
+    return Finding("rate", f"{rate:g} Hz", "stated" if jitter < 0.2 else "measured", why, "rate=50")
+
+
 def bare(name: str) -> str:
     """A file's name or address without its ending: `monday` of `monday.csv` and `monday.csv.gz`."""
     inner = name[:-3] if name.lower().endswith(".gz") else name
