@@ -205,6 +205,20 @@ def test_the_hour_that_comes_twice_is_two_hours(tmp_path: Path, apart: int) -> N
     assert (np.diff(got.values[:, 0]) > 0).all()
 
 
+@pytest.mark.parametrize(("minutes", "hour"), [(20, 1), (8, 0)])
+def test_a_recording_that_begins_in_the_second_such_hour_has_no_gap(
+    tmp_path: Path, minutes: int, hour: int
+) -> None:
+    """It begins at 2:50; only if it goes beyond 3:00 is it known to be the second 2:50."""
+    local = datetime(2026, 10, 25, 2, 50)
+    times = [local + timedelta(milliseconds=200 * k) for k in range(300 * minutes)]
+    lines = [f"{t.isoformat(timespec='milliseconds')},{k},2,9" for k, t in enumerate(times)]
+    got = read(csv(tmp_path / "night.csv", HEADER, lines), zone="Europe/Rome")
+    assert got.start is not None
+    assert got.start.astimezone(UTC) == datetime(2026, 10, 25, hour, 50, tzinfo=UTC)
+    assert not got.gaps and got.duration == pytest.approx(60 * minutes, abs=1)
+
+
 def test_a_number_beyond_any_sensor_is_refused(tmp_path: Path) -> None:
     """As a float32 it is one; a network makes none of it, and context spreads that."""
     lines = rows()

@@ -239,7 +239,7 @@ def _dated(column: pl.Series, offsets: Sequence[str], settings: Settings) -> Clo
         finding = told_zone(own, settings, offsets)
     else:
         zone = settings.zone or "UTC"
-        twice = _second_time(column)
+        twice = _second_time(column, zone)
         column = column.dt.replace_time_zone(zone, ambiguous=twice, non_existent="null")
         sure = "stated" if settings.zone else "assumed"
         why = "you said so" if settings.zone else "the dates name no zone"
@@ -250,16 +250,30 @@ def _dated(column: pl.Series, offsets: Sequence[str], settings: Settings) -> Clo
     return Clock(np.asarray(nanoseconds) / 1e9, first / 1e9, (finding,), own)
 
 
-def _second_time(column: pl.Series) -> pl.Series:
+def _second_time(column: pl.Series, zone: str) -> pl.Series:
     """ "earliest" or "latest" for every naive time, should its hour come twice where clocks change.
 
-    It comes for the second time once the times have stepped back by about an hour.
+    It comes for the second time once the times have stepped back by about an hour, or where they
+    begin in such an hour and go on beyond it without a step back.
     """
     import polars as pl
 
     steps = column.forward_fill().diff().dt.total_seconds(fractional=True)
     back = (steps > -5400) & (steps < -1200)
     again = back.fill_null(value=False).cum_sum() > 0
+    if not again.any() and _comes_twice(column.drop_nulls().head(1), zone).any():
+        beyond = (~_comes_twice(column, zone)).arg_true()
+        if len(beyond) and steps[beyond[0]] < 1200:
+            again = ~again
     return pl.select(
         pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))
     ).to_series()
+
+
+def _comes_twice(column: pl.Series, zone: str) -> pl.Series:
+    """Which naive times the clocks of `zone` show twice."""
+    one, other = (
+        column.dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
+        for which in ("earliest", "latest")
+    )
+    return (one != other).fill_null(value=False)
