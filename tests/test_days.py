@@ -105,6 +105,11 @@ def test_time_not_worn_is_no_activity_and_a_gap_stays_one() -> None:
     ]  # fmt: skip
 
 
+def test_spans_not_worn_may_lie_within_each_other() -> None:
+    out = overlaid(line(("sitting", 100.0), ("lying", 50.0)).bouts, [(0.0, 120.0), (20.0, 50.0)])
+    assert [(b.start, b.end, b.activity) for b in out] == [(0, 120, NOT_WORN), (120, 150, "lying")]
+
+
 def gait(cadence: float, rate: float, seconds: float = 40.0, strength: float = 1.0) -> np.ndarray:
     """A pocket: hip swing of the stride, impacts of the step."""
     t = np.arange(0, seconds, 1 / rate)
@@ -148,6 +153,16 @@ def test_steps_are_counted_on_foot_only_and_not_at_rest() -> None:
     assert found.steps == pytest.approx(60 * 1.8, rel=0.06)
     assert found.cadence == pytest.approx(108, rel=0.02) and found.silent is not None
     assert steps_in("walking-upstairs") and not steps_in("sitting")
+
+
+def test_time_on_foot_without_steps_is_stated_at_gaps_too() -> None:
+    walk, follower = gait(1.8, 50.0, 5.0), Gait(50.0, [0, 1, 2])
+    for k in range(12):
+        follower.push(6.0 * k, walk)
+    timeline = line(*(("walking", 5.0), (GAP, 1.0)) * 12)
+    (found,) = days(timeline, rhythm=(follower.seconds, follower.cadence))
+    assert found.steps is not None and found.silent is not None
+    assert found.steps / 1.8 + 60 * found.silent == pytest.approx(60, abs=2)
 
 
 @pytest.mark.parametrize("size", [999, 10**6])

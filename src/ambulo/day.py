@@ -55,8 +55,8 @@ class Day:
 
     `length` is how many hours the whole day has: 23 or 25 where clocks are set. `bouts` counts, and
     `longest` has the seconds of the longest, of each activity; a bout belongs to the day on which
-    it begins, and up to 10 s of something else do not end it. `silent` are minutes of walking
-    without a rhythm, in which no step was counted.
+    it begins, and up to 10 s of something else do not end it. `silent` are minutes on foot in which
+    no step was counted: without a rhythm, or within 1.5 s of where the signal breaks off.
     """
 
     date: date | None
@@ -125,7 +125,8 @@ def days(
             name: [b - a for a, b in spans if edges[0] <= a < edges[-1]]
             for name, spans in own.items()
         }
-        steps, cadence, silent = _steps(walked, edges[0], edges[-1])
+        steps, cadence, rhythmic = _steps(walked, edges[0], edges[-1])
+        on_foot = sum(m for h in hours for name, m in h.minutes.items() if steps_in(name))
         found = Day(
             date=day,
             start=edges[0],
@@ -136,7 +137,7 @@ def days(
             longest={name: max(spans) for name, spans in mine.items() if spans},
             steps=steps,
             cadence=cadence,
-            silent=silent,
+            silent=None if rhythmic is None else max(on_foot - rhythmic, 0.0),
         )
         out.append(found)
     return tuple(out)
@@ -170,6 +171,8 @@ def overlaid(bouts: Sequence[Bout], nonwear: Iterable[tuple[float, float]]) -> l
         for start, end in spans[k:] if bout.activity != GAP else ():
             if start >= bout.end:
                 break
+            if end <= at:  # it lies within the one before
+                continue
             lo, hi = max(start, at), min(end, bout.end)
             if lo > at:
                 out.append(Bout(at, lo, bout.activity, bout.confidence))
@@ -269,13 +272,13 @@ def _walked(bouts: Sequence[Bout], seconds: Array, steps: Array) -> tuple[Array,
 def _steps(
     walked: tuple[Array, Array] | None, start: float, end: float
 ) -> tuple[int | None, float | None, float | None]:
-    """Steps, steps a minute, and minutes without a rhythm, of what begins between two seconds."""
+    """Steps, steps a minute, and minutes with a rhythm, of what begins between two seconds."""
     if walked is None:
         return None, None, None
     own = walked[1][slice(*np.searchsorted(walked[0], (start, end)))]
     rhythmic = own[np.isfinite(own)]
     cadence = 60 * float(np.median(rhythmic)) if len(rhythmic) else None
-    return round(float(rhythmic.sum())), cadence, (len(own) - len(rhythmic)) / 60
+    return round(float(rhythmic.sum())), cadence, len(rhythmic) / 60
 
 
 def save(found: Sequence[Day], path: str | Path) -> Path:

@@ -294,7 +294,8 @@ def _method(found: Daily) -> Section:
         parts.append(
             "Steps: the rhythm of the acceleration's length, second by second while on foot "
             "(autocorrelation at a step and a stride, after Moe-Nilssen and Helbostad 2004); "
-            f"{_time(silent)} on foot showed no rhythm, and no steps were counted there."
+            f"{_time(silent)} on foot showed no rhythm, or were next to a gap, and no steps were "
+            "counted there."
         )
         parts.append(
             "Not worn: at least an hour in which two axes deviate by less than 13 mg and range "
