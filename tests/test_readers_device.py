@@ -15,8 +15,9 @@ import pytest
 from ambulo import read
 from ambulo.errors import MissingExtraError, RecordingError
 from ambulo.readers import findings, pieces
-from ambulo.readers.wear import calibrate, nonwear
-from ambulo.recording import Recording
+from ambulo.readers.device import found
+from ambulo.readers.wear import Calibration, calibrate, nonwear
+from ambulo.recording import Gap, Recording
 
 
 def test_calibration_brings_still_periods_to_one_g() -> None:
@@ -42,6 +43,19 @@ def test_hours_on_a_table_are_not_worn() -> None:
     acc[3600 : 3 * 3600] = [0, 0, 1]
     assert nonwear(acc, rate=1) == [(3600.0, 10800.0)]
     assert nonwear(acc[:3600], rate=1) == []
+
+
+@pytest.mark.parametrize("at", [0, 5000, 7200, 20_000])
+def test_what_was_not_recorded_is_not_said_to_be_not_worn(at: int) -> None:
+    """Ten hours without a sample in, at the end of, or after some hours on a table, or none."""
+    none = np.ones(3, np.float32)
+    gaps = [Gap(100.0, 200.0), Gap(100.0 + at, 36_100.0 + at)] if at else []
+    span = (0.0, 7200.0) if at == 7200 else (0.0, 14_400.0)
+    told, notes = found(Calibration(False, "none", "", none, none), [span], gaps)
+    assert sum(b - a for a, b in notes["nonwear"]) == pytest.approx(span[1])
+    assert told[1].decided == f"{span[1] / 3600:.1f} h"
+    for start, end in notes["nonwear"]:
+        assert all(gap.end <= start or end <= gap.start for gap in gaps)
 
 
 def test_device_files_tell_zone_wearer_and_temperature(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def found(
     fitted: Calibration, unworn: Sequence[tuple[float, float]], gaps: Sequence[Gap]
 ) -> tuple[list[Finding], dict[str, Any]]:
     """Findings and notes about calibration, and when the device was not worn."""
-    spans = [(_when(start, gaps), _when(end, gaps)) for start, end in unworn]
+    spans = [span for start, end in unworn for span in _between(start, end, gaps)]
     hours = sum(end - start for start, end in spans) / 3600
     said = [
         Finding("calibration", fitted.said, "measured" if fitted.done else "assumed", fitted.why),
@@ -220,13 +220,17 @@ def found(
     return said, {"nonwear": spans, "calibration": fitted.said}
 
 
-def _when(seconds: float, gaps: Sequence[Gap]) -> float:
-    """Seconds after the start of what lies `seconds` of samples in, with the gaps before it."""
+def _between(start: float, end: float, gaps: Sequence[Gap]) -> list[tuple[float, float]]:
+    """When it was, between gaps and after the start, that samples `start` to `end` s in came."""
+    out = []
     for gap in gaps:
-        if gap.start > seconds:
+        if gap.start >= end:
             break
-        seconds += gap.end - gap.start
-    return seconds
+        if gap.start > start:
+            out.append((start, gap.start))
+        missing = gap.end - gap.start
+        start, end = max(start + missing, gap.end), end + missing
+    return [*out, (start, end)]
 
 
 def _zone(data: Any, settings: Settings, clock: float) -> tuple[Finding, float]:
