@@ -150,6 +150,18 @@ def test_axivity_in_pieces_is_that_of_the_whole(
         assert whole.notes["nonwear"]
 
 
+def test_axivity_is_filtered_to_a_stated_rate(tmp_path: Path) -> None:
+    pytest.importorskip("actfast")
+    t = np.arange(80 * 100) / 100
+    turning = np.stack([256 * np.sin(60 * np.pi * t), 0 * t, 256 + 0 * t], axis=1)
+    path = files.cwa(tmp_path / "a.cwa", turning.round().astype("<i2"), 0x32, 0, rate=100)
+    for got in (read(path, rate=50), *(v for _, v in pieces(path, rate=50))):
+        values = got.values if isinstance(got, Recording) else got
+        assert len(values) == 4000 and np.abs(values[50:-50, 0]).max() < 0.1
+    told = {f.what: f for f in findings(read(path, rate=50))}["rate"]
+    assert told.decided == "50 Hz" and "come at 100 Hz" in told.why
+
+
 def test_axivity_out_of_the_ordinary_is_read_with_care(tmp_path: Path) -> None:
     pytest.importorskip("actfast")
     swapped = read(_written(tmp_path, "AX6", lambda k: -40 * (k == 90)))

@@ -444,6 +444,21 @@ def test_other_columns_are_let_be_and_subject_is_kept(tmp_path: Path) -> None:
     assert len(got.channels) == 3 and got.subject == "bob"
 
 
+def test_faster_samples_are_filtered_to_a_stated_rate(tmp_path: Path) -> None:
+    """At 200 Hz: what turns 30 times a second would seem to turn 20 times at 50 Hz."""
+    t = np.arange(4000) / 200
+    lines = [f"{s:.3f},{np.sin(60 * np.pi * s):.5f},{np.sin(4 * np.pi * s):.5f},9.8" for s in t]
+    path = csv(tmp_path / "fast.csv", HEADER, lines)
+    got = read(path, rate=50)
+    assert (got.rate, got.duration) == (50, 20)
+    assert np.abs(got.values[50:-50, 0]).max() < 0.01
+    assert np.allclose(got.values[50:-50, 1], np.sin(4 * np.pi * got.time[50:-50]), atol=0.01)
+    (told,) = [f for f in findings(got) if f.what == "rate"]
+    assert told.decided == "50 Hz" and "come at 200 Hz" in told.why
+    slow = read(csv(tmp_path / "slow.csv", HEADER, lines[::10]), rate=50)
+    assert any("come at 20 Hz" in f.why for f in findings(slow))
+
+
 def test_without_time_a_rate_is_needed(tmp_path: Path) -> None:
     path = csv(tmp_path / "no.csv", "acc_x,acc_y,acc_z", ["1,2,3"] * 100)
     with pytest.raises(RecordingError, match="--rate"):

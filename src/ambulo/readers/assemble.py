@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.readers import names
 from ambulo.readers.clock import Clock, read_clock
-from ambulo.readers.finding import Finding, Settings, told_rate
+from ambulo.readers.finding import Finding, Settings, placed_at, told_rate
 from ambulo.readers.grid import MAX_GAP, Stream, place, rate_of
 from ambulo.readers.intervals import activity_runs
 from ambulo.readers.meaning import Layout, Placed, finish
@@ -61,7 +61,8 @@ def assemble(source: Source, layout: Layout, settings: Settings) -> Recording:
     try:
         placed = _join(source, parts, layout, settings)
         told = {**placed.notes, "tables_left_out": [*unused, *source.unread]}
-        return finish(source, replace(placed, notes=told), layout, settings)
+        recording = finish(source, replace(placed, notes=told), layout, settings)
+        return recording.resampled(settings.rate or recording.rate)
     except RecordingError as error:
         if str(source.path) in str(error):
             raise
@@ -209,7 +210,9 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
         raise RecordingError(
             f"{source.path}: all rows bear the same time: give a time for each sample"
         )
-    rate, jitter = _rate(source, streams[0].time, settings)
+    found, jitter = rate_of(streams[0].time)
+    _check_rate(source, settings.rate or found)
+    rate = placed_at(found, settings)
     max_gap = settings.max_gap or max(MAX_GAP, 2 / rate)
     values, gaps, pieces = place(streams, rate, max_gap)
     kept = {name for stream in streams for name in stream.names}
@@ -226,7 +229,7 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     if labelled is not None and labelled.activity is not None:
         runs = activity_runs(moments - zero, labelled.activity, rate)
     clock = parts[0].clock
-    findings.append(told_rate(rate, jitter, settings))
+    findings.append(told_rate(found, jitter, settings))
     return Placed(
         columns=tuple(columns),
         values=values,
@@ -318,12 +321,9 @@ def _whole_rows(source: Source, part: Part, counted: dict[str, int]) -> list[Str
     )
 
 
-def _rate(source: Source, time: Array, settings: Settings) -> tuple[float, float]:
-    rate, jitter = rate_of(time)
-    rate = settings.rate or rate
+def _check_rate(source: Source, rate: float) -> None:
     if not FEWEST <= rate <= MOST:
         raise RecordingError(
             f"{source.path}: its time gives a rate of {rate:g} Hz: state the unit of the time "
             "column (--as time=s, ms, us or ns), or the rate (--rate HZ)"
         )
-    return rate, jitter

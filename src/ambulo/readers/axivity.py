@@ -56,6 +56,8 @@ def _pieces(source: Source, settings: Settings) -> Pieces:
     data = _compared(source.path, blocks, begins)
     data["timeseries"] = {"slow": {"temperature": cwa.celsius(blocks)}}
     told = device.tell(source, data, settings, begins)
+    if settings.rate not in (None, told.rate):
+        raise ValueError("it is to be filtered to another rate")
     track = _Track.of(source.path, blocks[0], begins, told)
     fitted, quarters, sketch = _judged(track)
     worn = device.found(fitted, unworn(quarters, told.rate), track.gaps)

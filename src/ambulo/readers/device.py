@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import MissingExtraError, RecordingError
-from ambulo.readers.finding import Finding, Settings
+from ambulo.readers.finding import Finding, Settings, placed_at, told_rate
 from ambulo.readers.grid import MAX_GAP, Stream, place
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import Column
@@ -50,14 +50,14 @@ class Told:
     """What a device states: its rate in Hz, and its clock.
 
     `epoch` is what the clock showed at the first sample, in whole seconds since 1970 as if it were
-    UTC, `east` its seconds east of UTC, and `clock` how that is known.
+    UTC, `east` its seconds east of UTC, and `how` both are known.
     """
 
     rate: float
     max_gap: float
     epoch: float
     east: float
-    clock: Finding
+    how: tuple[Finding, ...]
 
 
 def read_device(name: str, source: Source, settings: Settings) -> Recording | None:
@@ -88,10 +88,14 @@ def read_device(name: str, source: Source, settings: Settings) -> Recording | No
 
 def tell(source: Source, data: Any, settings: Settings, datetime_ns: Array) -> Told:
     """What the device states, or the user, and else its times in nanoseconds `(n,)` do."""
-    rate = settings.rate or _nominal(source, data, datetime_ns)
+    nominal = _nominal(source, data, datetime_ns)
+    said = Finding("rate", f"{nominal:g} Hz", "stated", "the device's settings", "rate=50")
+    if settings.rate:
+        said = told_rate(nominal, 0.0, settings)
+    rate = placed_at(nominal, settings)
     epoch = float(int(datetime_ns[0]) // 1_000_000_000)
     clock, east = _zone(data, settings, epoch)
-    return Told(rate, settings.max_gap or max(MAX_GAP, 2 / rate), epoch, east, clock)
+    return Told(rate, settings.max_gap or max(MAX_GAP, 2 / rate), epoch, east, (clock, said))
 
 
 def columns(count: int) -> tuple[Column, ...]:
@@ -111,14 +115,13 @@ def placed_of(
     counts: dict[str, int],
 ) -> Placed:
     """Samples on a grid that starts `start` s after `told.epoch`, calibrated, in g and deg/s."""
-    said = Finding("rate", f"{told.rate:g} Hz", "stated", "the device's settings", "rate=50")
     return Placed(
         columns=columns(values.shape[1]),
         values=values,
         rate=told.rate,
         gaps=tuple(gaps),
         epoch=told.epoch + start - told.east,
-        findings=(told.clock, said, *worn[0]),
+        findings=(*told.how, *worn[0]),
         notes={**worn[1], **counts, "device": _facts(data)},
         subject=_subject(data),
     )
@@ -134,6 +137,7 @@ def finished(source: Source, placed: Placed, told: Told, settings: Settings) -> 
         why="these devices read +g upwards at rest",
     )
     recording = finish(source, placed, layout, settings)
+    recording = recording.resampled(settings.rate or recording.rate)
     if recording.start is None or settings.zone:
         return recording
     zone = timezone(timedelta(seconds=told.east))

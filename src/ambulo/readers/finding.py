@@ -14,6 +14,8 @@ from ambulo.recording import UNITS
 
 SURE = ("stated", "measured", "assumed")
 """The file or the user says so; the numbers show it; neither does, so it is worth a look."""
+NEAR = 0.05
+"""Relative deviation of a stated rate from that of the samples which is none."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Finding:
 class Settings:
     """What a user states about a file, in place of what would be found in it.
 
-    `rate` in Hz; `subject`, `placement`: the wearer, and where the device was worn; `unit`: of a
-    sensor, as `{"acc": "g"}`; `scale`: Ambulo's unit per count of a sensor, as `{"acc": 0.0024}`;
+    `rate` in Hz, to which faster samples are filtered; `subject`, `placement`: the wearer, and
+    where the device was worn; `unit`: of a sensor, as `{"acc": "g"}`; `scale`: Ambulo's unit per
+    count of a sensor, as `{"acc": 0.0024}`;
     `gravity`: "included" or "removed"; `sign`: "android" (at rest the upward axis reads +g) or
     "ios" (it reads -g); `time`: the unit of the time column, s, ms, us or ns; `zone`: the time
     zone of wall times, as "Europe/Rome"; `dates`: "day-first" or "month-first", for 5/3/2026;
@@ -118,10 +121,19 @@ def _zone(name: str | None) -> None:
         ) from error
 
 
+def placed_at(rate: float, settings: Settings) -> float:
+    """The rate of the grid for samples at `rate` Hz: the stated one, unless they are faster."""
+    stated = settings.rate or rate
+    return rate if rate > (1 + NEAR) * stated else stated
+
+
 def told_rate(rate: float, jitter: float, settings: Settings) -> Finding:
     """The rate in Hz, and by how much of a step the steps between samples deviate from it."""
     if settings.rate:
-        return Finding("rate", f"{rate:g} Hz", "stated", "you said so", "rate=50")
+        why = "you said so"
+        if abs(rate / settings.rate - 1) > NEAR:
+            why += f", though samples come at {rate:g} Hz"
+        return Finding("rate", f"{settings.rate:g} Hz", "stated", why, "rate=50")
     why = f"steps deviate by {100 * jitter:.1f} % from 1/{rate:g} s"
     return Finding("rate", f"{rate:g} Hz", "stated" if jitter < 0.2 else "measured", why, "rate=50")
 
