@@ -119,11 +119,11 @@ def test_the_unknown_is_that_of_python() -> None:
 
 
 def test_numbers_are_rounded_as_in_python() -> None:
-    rates = [50 / rate for rate in (60, 59.9, 100, 99.7, 64, 52.3, 50, 416, 25.6)]
+    rates = [50 / rate for rate in (60, 59.9, 199.9, 400.2, 100, 99.7, 64, 52.3, 50, 416, 25.6)]
     windowings = [Windowing(seconds=s, overlap=o) for s in (2.5, 2.56, 1.0, 0.5) for o in (0.5, 0)]
     pairs = [(w, rate) for w in windowings for rate in (50.0, 25.0, 31.0, 100.0, 33.0)]
     got = javascript(fractions=rates, samples=[(asdict(w), rate) for w, rate in pairs])
-    expected = [Fraction(x).limit_denominator(1000) for x in rates]
+    expected = [Fraction(x).limit_denominator(10_000) for x in rates]
     assert [tuple(f) for f in got["fractions"]] == [(f.numerator, f.denominator) for f in expected]
     assert [tuple(s) for s in got["samples"]] == [w.samples(rate) for w, rate in pairs]
 
