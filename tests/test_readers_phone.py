@@ -215,6 +215,26 @@ def test_sensors_in_files_of_their_own_share_one_grid(tmp_path: Path) -> None:
     assert np.allclose(got.values[0], [*files.ACC[5], *files.GYRO[5]], atol=1e-5)
 
 
+def test_a_sensor_that_is_faster_than_the_accelerometer_is_filtered(tmp_path: Path) -> None:
+    """At 200 Hz, with a pause: turns of 45 Hz would seem to be of 5 Hz beside 50 Hz."""
+    t = np.r_[0:2000, 2600:6000] / 200
+    fast, slow = np.sin(90 * np.pi * t), np.sin(4 * np.pi * t)
+    frame = {"time": files.EPOCH + t, "x": fast, "y": slow, "z": 0 * t}
+    both = {"acc.csv": files.csv({"time": files.EPOCH + files.TIME, **acc_columns()})}
+    both["gyro.csv"] = files.csv(frame)
+    got = read(files.zipped(tmp_path / "two.zip", both), unit={"gyro": "rad/s"})
+    assert got.rate == 50 and [round(gap.end - gap.start, 1) for gap in got.gaps] == [3.0]
+    edges = [abs(got.time - s) < 0.5 for s in (0, 10, 13, got.duration)]
+    inner = ~np.logical_or.reduce(edges)
+    turns = got.select(["gyro_x", "gyro_y"]).values[inner]
+    assert np.abs(turns[:, 0]).max() < 0.01
+    assert np.abs(turns[:, 1] - np.sin(4 * np.pi * got.time[inner])).max() < 0.01
+
+
+def acc_columns() -> dict[str, object]:
+    return dict(zip("xyz", files.ACC.T, strict=True))
+
+
 def test_clipping_is_counted(tmp_path: Path) -> None:
     acc = np.clip(files.ACC, None, np.quantile(files.ACC[:, 2], 0.9))
     got = read(table(tmp_path / "cut.csv", acc))

@@ -14,7 +14,7 @@ from ambulo.errors import RecordingError
 from ambulo.readers import names
 from ambulo.readers.clock import Clock, read_clock
 from ambulo.readers.finding import Finding, Settings, placed_at, told_rate
-from ambulo.readers.grid import MAX_GAP, Stream, place, rate_of
+from ambulo.readers.grid import MAX_GAP, Stream, place, rate_of, slowed
 from ambulo.readers.intervals import activity_runs
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import ACC, GRAVITY, GYRO, Column
@@ -214,6 +214,7 @@ def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings)
     _check_rate(source, settings.rate or found)
     rate = placed_at(found, settings)
     max_gap = settings.max_gap or max(MAX_GAP, 2 / rate)
+    streams = [slowed(stream, rate, max_gap) for stream in streams]
     values, gaps, pieces = place(streams, rate, max_gap)
     kept = {name for stream in streams for name in stream.names}
     columns = [c for part in parts for c in part.columns if c.name in kept or len(parts) > 1]

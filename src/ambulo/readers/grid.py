@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.errors import RecordingError
+from ambulo.readers.finding import NEAR
 from ambulo.recording import Gap
+from ambulo.signals import resample
 
 Array = npt.NDArray[Any]
 
@@ -57,6 +59,20 @@ class Stream:
         order = np.argsort(self.time, kind="stable")
         order = order[np.r_[True, np.diff(self.time[order]) > 0]]
         return self.take(order), backwards, len(steps) + 1 - len(order)
+
+
+def slowed(stream: Stream, rate: float, max_gap: float) -> Stream:
+    """A stream that is faster than `rate` Hz, by more than `NEAR`, filtered to that rate."""
+    own, _ = rate_of(stream.time)
+    if own <= (1 + NEAR) * rate:
+        return stream
+    values, _, pieces = place([stream], own, max_gap)
+    counts, _ = lay_out(pieces, own, len(stream.time))
+    parts = np.split(values, np.cumsum(counts)[:-1])
+    parts = [resample(part, own, rate) for part in parts]
+    starts = [start for start, _ in pieces]
+    time = [start + np.arange(len(part)) / rate for start, part in zip(starts, parts, strict=True)]
+    return Stream(stream.names, np.concatenate(time), np.concatenate(parts))
 
 
 def place(
