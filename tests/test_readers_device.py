@@ -15,7 +15,7 @@ import pytest
 from ambulo import read
 from ambulo.errors import MissingExtraError, RecordingError
 from ambulo.readers import findings, pieces
-from ambulo.readers.device import found
+from ambulo.readers.device import found, steps
 from ambulo.readers.wear import Calibration, calibrate, nonwear
 from ambulo.recording import Gap, Recording
 
@@ -148,6 +148,12 @@ def test_axivity_in_pieces_is_that_of_the_whole(
     if kind != "AX6":
         assert whole.notes["calibration"].startswith("gain 0.9")
         assert whole.notes["nonwear"]
+
+
+def test_a_slow_sensor_is_as_slow_before_a_gap() -> None:
+    begins = 0.804 * np.arange(10) + 7.0 * (np.arange(10) >= 5)  # blocks of 80 at nearly 100 Hz
+    np.testing.assert_allclose(steps(begins, 80, 100), 0.01005)
+    np.testing.assert_allclose(steps(begins[[0, 5]], 80, 100), 0.01)
 
 
 def test_axivity_is_filtered_to_a_stated_rate(tmp_path: Path) -> None:

@@ -199,11 +199,12 @@ def steps(begins: Array, each: int, rate: float) -> Array:
 
     Axivity stamps a block of samples; within it, actfast counts at the nominal rate, and a sensor
     that runs a little faster or slower would jump at each block. Where the next block begins
-    within a tenth of where it should, samples are spread over what lies between.
+    within a tenth of where it should, samples are spread over what lies between; else, as before
+    a gap, they are as far apart as usual.
     """
-    between = np.diff(begins) / each
-    between = np.where(np.abs(between * rate - 1) < 0.1, between, 1 / rate)
-    return np.append(between, np.median(between))
+    between = np.append(np.diff(begins), np.inf) / each
+    near = np.abs(between * rate - 1) < 0.1
+    return np.where(near, between, np.median(between[near]) if near.any() else 1 / rate)
 
 
 def spread(begins: Array, between: Array, each: int) -> Array:
