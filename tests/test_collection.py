@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -54,6 +55,8 @@ def test_chunks_in_any_order_and_twice_become_one_recording(tmp_path: Path) -> N
     assert collection.keep("monday", chunk(1)) == 4
     with pytest.raises(ValueError, match="another person"):
         collection.keep("monday", chunk(4, person="p2"))
+    with pytest.raises(ValueError, match="another part 0: count on from 4"):
+        Collection(tmp_path).keep("monday", chunk(0, samples=chunk(7)["samples"]))
     (recording,) = load_dataset(str(tmp_path)).recordings
     assert (recording.subject, recording.rate, len(recording)) == ("p1", 50.0, 200)
     assert recording.notes["placement"] == "waist" and recording.start is not None
@@ -99,11 +102,17 @@ def test_only_chunks_are_taken(tmp_path: Path) -> None:
         {"samples": None},
         {"intervals": [{"start": 0, "end": 1, "activity": "a,b\n"}]},
         {"samples": [[1e30, 0, 0, 0, 0, 0, 0]]},
+        {"samples": [[float("nan"), 0, 0, 0, 0, 0, 0]]},
+        {"person": "\ud800"},
+        {"\ud800": 1},
     ]
     with served(collect=tmp_path, rate=1e6) as url:
         for change in bad:
-            answer = httpx.post(f"{url}/collect/s", headers=SHOWN, json=chunk(0) | change)
+            content = json.dumps(chunk(0) | change)
+            headers = SHOWN | {"Content-Type": "application/json"}
+            answer = httpx.post(f"{url}/collect/s", headers=headers, content=content)
             assert answer.status_code == 422, change
+            assert not any("input" in wrong for wrong in answer.json()["detail"])
         for session in ("..%2f..%2fx", ".hidden", "a" * 41, "a b"):
             answer = httpx.post(f"{url}/collect/{session}", headers=SHOWN, json=chunk(0))
             assert answer.status_code in (404, 405, 422), session

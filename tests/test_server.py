@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
@@ -9,10 +10,12 @@ import os
 import random
 import socket
 import ssl
+import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,7 +129,7 @@ def test_no_path_leads_out_of_the_page(url: str, path: str) -> None:
 def test_another_sites_page_may_not_ask(url: str, waist: Recognizer, tmp_path: Path) -> None:
     own = httpx.get(f"{url}/recognizer.json", headers={**SHOWN, "Origin": url})
     assert own.status_code == 200
-    for origin in ("https://evil.example", "null", url.replace("http", "https")):
+    for origin in ("https://evil.example", "null", "http://[", url.replace("http", "https")):
         headers = {**SHOWN, "Origin": origin}
         assert httpx.get(f"{url}/recognizer.json", headers=headers).status_code == 403
         with pytest.raises(InvalidStatus):
@@ -134,7 +137,16 @@ def test_another_sites_page_may_not_ask(url: str, waist: Recognizer, tmp_path: P
     path = waist.save(tmp_path / "r.ambulo")
     with served(recognizer=path, origins=("https://friend.example",)) as other:
         headers = {**SHOWN, "Origin": "https://friend.example"}
-        assert httpx.get(f"{other}/recognizer.json", headers=headers).status_code == 200
+        got = httpx.get(f"{other}/recognizer.json", headers=headers)
+        assert got.status_code == 200
+        assert got.headers["access-control-allow-origin"] == "https://friend.example"
+        asked = {"Access-Control-Request-Method": "POST"}
+        asked |= {"Access-Control-Request-Headers": "authorization"}
+        for origin, status in (("https://friend.example", 200), ("https://evil.example", 400)):
+            before = httpx.options(f"{other}/predict", headers={"Origin": origin, **asked})
+            assert before.status_code == status
+            allowed = before.headers.get("access-control-allow-origin")
+            assert allowed == ("https://friend.example" if status == 200 else None)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -411,6 +423,57 @@ def test_phones_trust_the_certificate_that_is_made(waist: Recognizer, tmp_path: 
     assert made.read_bytes() != before
 
 
+def test_the_address_that_is_told_is_the_one_that_answers(tmp_path: Path) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("needs IPv6")
+    command = [sys.executable, "-m", "ambulo", "serve", "--http", "--collect", str(tmp_path)]
+    for host, reached in (("127.0.0.1", "http://127.0.0.1"), ("::1", "http://[::1]")):
+        process = subprocess.Popen(
+            [*command, "--host", host, "--port", "0", "--json"], stdout=subprocess.PIPE
+        )
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"].partition("/#")[0]
+            assert url.rpartition(":")[0] == reached and healthy(url)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+def test_who_leaves_amid_an_upload_is_no_fault(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as raw:
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        raw.sendall(f"{head}Content-Length: 1000\r\n\r\ntime".encode())
+        time.sleep(0.3)
+    time.sleep(0.3)
+    assert healthy(url) and not caplog.records
+
+
+def test_who_waits_for_others_is_not_called_slow(
+    waist: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(path: Path, body: Any, *_: Any) -> Any:
+        async for _ in body:
+            pass
+        await asyncio.sleep(1.2)
+        return [], []
+
+    monkeypatch.setattr("ambulo.server.app.predict", slow)
+    path = waist.save(tmp_path / "r.ambulo")
+    with served(recognizer=path, slowest=1.0) as url, ThreadPoolExecutor(4) as four:
+
+        def parts() -> Iterator[bytes]:
+            for _ in range(12):
+                time.sleep(0.05)
+                yield bytes(1 << 20)
+
+        def ask(_: int) -> int:
+            return httpx.post(f"{url}/predict", headers=SHOWN, content=parts()).status_code
+
+        assert list(four.map(ask, range(4))) == [200] * 4
+
+
 def test_the_qr_code_says_where_and_with_which_token() -> None:
     drawn = qr_code("https://192.0.2.7:8443/#token=x")
     assert len(drawn.splitlines()) > 10
@@ -423,6 +486,10 @@ def test_the_qr_code_says_where_and_with_which_token() -> None:
         ([], "nothing to serve"),
         (["absent.ambulo"], "no such file"),
         (["--collect", ".", "--token", "short"], "too short"),
+        (["--collect", ".", "--token", "base64/with+signs=="], "letters, digits"),
+        (["--collect", ".", "--origin", "example.org"], "https://example.org"),
+        (["--collect", "/dev/null", "--http"], "/dev/null: recordings cannot be kept there"),
+        (["--collect", ".", "--http", "--host", "192.0.2.9"], "choose another --port or --host"),
         (["--collect", ".", "--certificate", "a.pem"], "belong together"),
         (["--collect", ".", "--certificate", "a.pem", "--key", "b.pem"], "a.pem"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def serve(
     """
     import json
 
-    from ambulo.server import Options, new_token, qr_code, server
+    from ambulo.server import Options, listen, new_token, qr_code, server
     from ambulo.server.certificate import addresses
     from ambulo.server.certificate import certificate as make
 
@@ -67,16 +68,19 @@ def serve(
         recognizer=recognizer,
         collect=collect,
         certificate=own,
-        origins=tuple(origin or ()),
+        origins=tuple(map(_origin, origin or ())),
     )
     serving = server(options, host=host, port=port, certificate=certificate, key=key)
-    url = f"{'http' if http else 'https'}://{names[0]}:{port}/#token={options.token}"
+    listening = listen(host, port)
+    place = f"[{names[0]}]" if ":" in names[0] else names[0]
+    port = listening.getsockname()[1]
+    url = f"{'http' if http else 'https'}://{place}:{port}/#token={options.token}"
     if json_:
         typer.echo(json.dumps({"url": url, "token": options.token}))
     else:
         typer.echo(f"{qr_code(url)}\n{url}\n")
         _explain(own is not None, http)
-    serving.run()
+    serving.run(sockets=[listening])
 
 
 def _check(
@@ -94,6 +98,20 @@ def _check(
         raise StreamError("--certificate and --key belong together: give both")
     if token is not None and len(token) < 12:
         raise StreamError("--token: too short to keep anybody out: give 12 characters or more")
+    if token is not None and not re.fullmatch(r"[A-Za-z0-9._~-]+", token):
+        raise StreamError(
+            "--token: it goes into an address and headers: give letters, digits, - . _ and ~ only"
+        )
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it."""
+    from ambulo.errors import StreamError
+
+    origin = text.lower().rstrip("/")
+    if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+        raise StreamError(f"--origin {text}: write scheme and host, as https://example.org")
+    return origin
 
 
 def _place() -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import secrets
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 KEPT = 15
 """Seconds for which a connection without a request is kept."""
 
-__all__ = ["Options", "new_token", "qr_code", "server"]
+__all__ = ["Options", "listen", "new_token", "qr_code", "server"]
 
 
 def new_token() -> str:
@@ -73,6 +74,22 @@ def server(
     except (OSError, ValueError) as error:
         raise StreamError(f"{certificate}: cannot serve with it ({error})") from error
     return uvicorn.Server(config)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes one that is free, and `::` is IPv4's too.
+
+    Raises StreamError where that cannot be.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, dualstack_ipv6=both, backlog=2048)
+    except OSError as error:
+        raise StreamError(
+            f"{host}:{port}: cannot listen there ({error.strerror}): choose another "
+            "--port or --host"
+        ) from error
 
 
 def qr_code(text: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect
 
 from ambulo.server.metrics import Metrics
 from ambulo.server.options import Options
@@ -86,7 +88,7 @@ class Access:
                 refusals.append(refused)
                 raise
 
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(Refused, ClientDisconnect):  # nobody is there to be answered
             await self.app(scope, received, sent)
         if refusals and not started:
             await self._refuse(scope, receive, send, refusals[0])
@@ -113,8 +115,7 @@ class Access:
         if origin is None or origin in self.options.origins:
             return
         scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-        parts = urlsplit(origin)
-        if (parts.scheme, parts.netloc) != (scheme, headers.get(b"host")):
+        if origin.lower() != f"{scheme}://{headers.get(b'host', '')}".lower():
             raise Refused(403, "origin", "another site's page may not ask here")
 
     def _shown(self, scope: Scope, headers: dict[bytes, str]) -> bool:
@@ -139,13 +140,13 @@ class Access:
 
     def _limited(self, receive: Receive, limit: int) -> Receive:
         """A body that may neither be too large, whatever it said, nor come too slowly."""
-        taken, until = 0, time.monotonic() + self.options.slowest
-        whole = False
+        taken, until, whole = 0, math.inf, False
 
         async def limited() -> Message:
-            nonlocal taken, whole
+            nonlocal taken, until, whole
             if whole:
                 return await receive()
+            until = min(until, time.monotonic() + self.options.slowest)  # from the first look on
             try:
                 message = await asyncio.wait_for(receive(), max(until - time.monotonic(), 0.01))
             except TimeoutError as error:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
@@ -31,6 +33,8 @@ from ambulo.stream import Stream
 from ambulo.stream.snapshots import fingerprint
 
 WEB = Path(__file__).parent.parent / "web"
+MANY = 20
+"""Mistakes in one message that are told."""
 
 
 @dataclass
@@ -67,7 +71,7 @@ def create_app(options: Options) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=answers(401, 403, 413, 429),
-        exception_handlers={405: _wrong_method},
+        exception_handlers={405: _wrong_method, RequestValidationError: _not_as_stated},
     )
     _add_recognizer(app, state)
     _add_collection(app, state)
@@ -77,8 +81,22 @@ def create_app(options: Options) -> FastAPI:
     own = frozenset(f"/{name}" for name in files)
     app.router.routes += [Route(path, page, include_in_schema=False) for path in ("/", *own)]
     app.add_middleware(Access, options=options, metrics=state.metrics, files=own)
+    if options.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=options.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["doubts"],
+        )
     app.state.ambulo = state
     return app
+
+
+async def _not_as_stated(request: Request, error: Any) -> Response:
+    """What is wrong where, without what came: that is a person's, and may be no JSON at all."""
+    wrong = [{key: item[key] for key in ("type", "loc", "msg")} for item in error.errors()[:MANY]]
+    return Response(json.dumps({"detail": wrong}), 422, media_type="application/json")
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ambulo.errors import AmbuloError
+from ambulo.errors import AmbuloError, OutputError
 from ambulo.server.journal import Journal
 from ambulo.timeline import write_whole
 
@@ -24,11 +24,20 @@ OPEN = 256
 
 
 class Collection:
-    """Takes chunks of recordings and keeps them. Safe to call from several threads."""
+    """Takes chunks of recordings and keeps them. Safe to call from several threads.
+
+    Raises OutputError for a folder that cannot be written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.journals = folder, folder / ".journal"
-        self.journals.mkdir(parents=True, exist_ok=True)
+        try:
+            self.journals.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: recordings cannot be kept there ({error.strerror}): choose "
+                "another folder"
+            ) from error
         self.open: dict[str, tuple[Journal, threading.Lock]] = {}
         self.lock = threading.Lock()
 
@@ -46,7 +55,7 @@ class Collection:
         """Keep a chunk on the disk; give how many chunks of the session there are.
 
         The recording is written when its last chunk, marked `last`, and all before it are there.
-        Raises ValueError if the session is another person's.
+        Raises ValueError if the session is another person's, or has another chunk of this number.
         """
         journal, lock = self._journal(session)
         with lock:

@@ -85,7 +85,7 @@ WHY = {
     403: "Another site's page may not ask.",
     404: "This server does not offer that.",
     408: "The request came too slowly.",
-    409: "The session is another person's.",
+    409: "The session is another person's, or has another part of this number.",
     413: "Too large.",
     422: "The recording cannot be decided; the message says what to do.",
     429: "Too many requests.",

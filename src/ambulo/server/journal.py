@@ -19,7 +19,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.numbers: set[int] = set()
+        self.numbers: dict[int, int] = {}
+        """Checksums of the chunks by number."""
         self.person: str | None = None
         self.last = False
         end = 0
@@ -30,10 +31,19 @@ class Journal:
             os.truncate(path, end)
 
     def append(self, chunk: dict[str, Any]) -> bool:
-        """Keep a chunk; False if it is there already. It is on the disk when this returns."""
-        if chunk["number"] in self.numbers:
+        """Keep a chunk; False if it is there already. It is on the disk when this returns.
+
+        Raises ValueError if another one has its number.
+        """
+        text = _text(chunk)
+        known = self.numbers.get(chunk["number"])
+        if known is not None:
+            if known != zlib.crc32(text):
+                raise ValueError(
+                    f"this session has another part {chunk['number']}: count on from "
+                    f"{max(self.numbers) + 1}, or begin a new session"
+                )
             return False
-        text = json.dumps(chunk, separators=(",", ":")).encode()
         new = not self.path.exists()
         before = 0 if new else self.path.stat().st_size
         try:
@@ -56,13 +66,17 @@ class Journal:
         return self.last and len(self.numbers) == max(self.numbers) + 1
 
     def _know(self, chunk: dict[str, Any]) -> None:
-        self.numbers.add(chunk["number"])
+        self.numbers[chunk["number"]] = zlib.crc32(_text(chunk))
         self.person = chunk["person"]
         self.last |= bool(chunk["last"])
 
     def chunks(self) -> list[dict[str, Any]]:
         """All chunks in the order of their numbers."""
         return sorted((chunk for _, chunk in _lines(self.path)), key=lambda c: c["number"])
+
+
+def _text(chunk: dict[str, Any]) -> bytes:
+    return json.dumps(chunk, separators=(",", ":")).encode()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
