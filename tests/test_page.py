@@ -215,13 +215,40 @@ def test_what_a_server_had_not_decided_when_it_went_is_decided_when_it_is_back(
         page.until("document.getElementById('start').textContent === 'Stop'")
         page.run(f"feed({json.dumps(rows[:1800].tolist())}, 0)")
         page.until("decisions.length > 10")
+    page.until("document.getElementById('trouble-title').textContent === 'The server is away'")
+    assert text(page, "activity") == "Waiting"
     page.run(f"feed({json.dumps(rows[1800:].tolist())}, 0)")
     with served(recognizer=recognizer, port=int(url.rpartition(":")[2])):
         page.until(f"decisions.at(-1).end > {rows[-1, 0] - 3}")
         press(page, "start")
         decisions = page.run("decisions")
+        page.until("document.getElementById('start').textContent === 'New session'")
+        assert page.run("document.getElementById('trouble').hidden")
     starts = sorted(d["start"] for d in decisions)
     assert starts[0] < 0.1 and max(np.diff(starts)) < 1.4  # a window begins each 1.28 s
+
+
+@pytest.mark.slow
+def test_what_is_not_decided_when_a_session_ends_is_said(recognizer: Path, page: Page) -> None:
+    page.before(
+        "window.locks = 0; navigator.wakeLock.request = async () => {"
+        " window.locks++; return { release: () => { window.locks--; } }; }"
+    )
+    with served(recognizer=recognizer) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        page.run("document.getElementById('remote').checked = true")
+        press(page, "start")
+        page.until("document.getElementById('start').textContent === 'Stop'")
+        page.run(f"feed({json.dumps(signal(20).tolist())}, 0)")
+        page.until("decisions.length > 10")
+        assert page.run("window.locks") == 1
+    later = signal(20) + [20, 0, 0, 0, 0, 0, 0]
+    page.run(f"feed({json.dumps(later.tolist())}, 0)")
+    page.until("!document.getElementById('trouble').hidden")
+    press(page, "start")
+    page.until("document.getElementById('trouble-title').textContent === 'Not all was decided'")
+    assert "0:2" in text(page, "trouble-text") and page.run("window.locks") == 0
 
 
 @pytest.mark.slow
@@ -251,10 +278,10 @@ def bout(activity: str, seed: int, seconds: int = 40) -> Recording:
     return replace(recording, values=recording.values[inside][: 50 * seconds], intervals=())
 
 
-def collect(page: Page, seed: int, seconds: int = 40) -> None:
+def collect(page: Page, seed: int, seconds: int = 40, names: tuple[str, ...] = TWO) -> None:
     """Record both activities, each under its button, in the page's own time."""
     page.run("document.getElementById('countdown').value = '0'")
-    page.run(f"document.getElementById('names').value = {json.dumps(chr(10).join(TWO))}")
+    page.run(f"document.getElementById('names').value = {json.dumps(chr(10).join(names))}")
     page.run("document.getElementById('who').requestSubmit()")
     page.until("!document.getElementById('recording').hidden")
     page.run("document.addEventListener('collected', () => { window.collected = true; })")
@@ -308,6 +335,65 @@ def test_a_phone_without_a_network_for_five_minutes_loses_nothing(
     expected = sum(len(bout(activity, 3, 150)) for activity in TWO)
     assert [i.activity for i in recording.intervals] == list(TWO) and len(recording) >= expected
     assert expected == 2 * 150 * 50
+
+
+@pytest.mark.slow
+def test_a_full_phone_and_any_name_lose_nothing(page: Page, tmp_path: Path) -> None:
+    page.before(CLOCK)
+    page.before(
+        "const full = () => { throw new DOMException('', 'QuotaExceededError'); };"
+        "IDBObjectStore.prototype.put = full;"
+        "const { setItem } = Storage.prototype;"
+        "Storage.prototype.setItem = function (key, value) {"
+        " if (key === 'ambulo-open') full(); setItem.call(this, key, value); }"
+    )
+    names = ("- Rowing² (fast)", "चलना " + 40 * "x")
+    with served(collect=tmp_path) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        page.run("document.getElementById('person').value = 'p1'")
+        online(page, False)
+        collect(page, 3, names=names)
+        assert "storage is full" in text(page, "kept")
+        online(page, True)
+        page.run("dispatchEvent(new Event('online'))")
+        page.until("document.getElementById('kept').textContent === 'All is on the server.'")
+    (recording,) = load_dataset(str(tmp_path)).recordings
+    assert [i.activity for i in recording.intervals] == ["rowing fast", "चलना " + 35 * "x"]
+    assert len(recording) >= sum(len(bout(activity, 3)) for activity in TWO)
+
+
+@pytest.mark.slow
+def test_a_refused_part_holds_no_other_up(page: Page, tmp_path: Path) -> None:
+    with served(collect=tmp_path) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        page.run("""(async () => {
+          const { Store } = await import("./store.js");
+          window.store = new Store(() => undefined);
+          const part = { number: 0, person: "p1", channels: 3, last: true };
+          part.samples = [[1, 2, 3, 4]];
+          await window.store.keep("a", { ...part, person: "no code" });
+          await window.store.keep("b", part);
+          await window.store.send();
+        })()""")
+        page.until("document.getElementById('kept').textContent.includes('person: String should')")
+    assert [path.name for path in tmp_path.glob("*/*.csv")] == ["b.csv"]
+
+
+@pytest.mark.slow
+def test_a_recording_of_another_tab_is_left_to_it(page: Page, tmp_path: Path) -> None:
+    page.before(
+        "localStorage['ambulo-open'] = '{}';"
+        "navigator.locks.request('ambulo-open', () => new Promise(() => {}))"
+    )
+    with served(collect=tmp_path) as url:
+        page.open(f"{url}/#token={TOKEN}")
+        page.until("window.isReady")
+        page.run("document.getElementById('person').value = 'p1'")
+        page.run("document.getElementById('who').requestSubmit()")
+        page.until("document.getElementById('kept').textContent.startsWith('Another tab')")
+        assert page.run("localStorage['ambulo-open']") == "{}"
 
 
 @pytest.mark.slow

@@ -11,20 +11,10 @@ import { Stream } from "./stream.js";
 const state = { recognizer: null, run: null, session: null };
 const plot = new Plot($("plot"));
 
-export function trouble(title, text = "") {
+function trouble(title, text = "") {
   $("trouble").hidden = !title;
   $("trouble-title").textContent = title;
   $("trouble-text").textContent = text;
-}
-
-/** Keep the screen on while `wanted` says so; it must be asked for again after each return. */
-export function stayAwake(wanted) {
-  const lock = async () => {
-    if (!wanted() || document.visibilityState !== "visible") return;
-    await navigator.wakeLock?.request("screen").catch(() => undefined);
-  };
-  document.addEventListener("visibilitychange", lock);
-  return lock;
 }
 
 class Session {
@@ -35,8 +25,7 @@ class Session {
     const fail = (text) => this.fail("Cannot go on", text);
     this.stream = run && !$("remote").checked
       ? new Stream(recognizer, run)
-      : new Remote((decision) => this.decided(decision), fail);
-    this.lock = stayAwake(() => state.session === this);
+      : new Remote((decision) => this.decided(decision), fail, (away) => this.waits(away));
     this.sensors = new Sensors((time, values) => this.sample(time, values), (text) =>
       this.fail("No motion", text));
   }
@@ -70,6 +59,13 @@ class Session {
     showBars(this.names, probabilities);
     timeline($("strip"), $("bouts"), this.bouts, this.names, 4);
     document.dispatchEvent(new CustomEvent("decision", { detail: decision }));
+  }
+
+  waits(away) {
+    trouble(away ? "The server is away" : "",
+      "What comes stays here and is decided once it answers. If it was started anew, scan its QR code.");
+    say($("activity"), away ? "Waiting" : "Listening");
+    $("sure").textContent = away ? "Nothing is decided now." : "";
   }
 
   fail(title, text) {
@@ -139,7 +135,6 @@ async function start() {
   $("sure").textContent = "The first decision takes a few seconds.";
   timeline($("strip"), $("bouts"), [], []);
   state.session = new Session(state);
-  state.session.lock();
   showPlaying(true);
 }
 
@@ -155,12 +150,16 @@ async function stop() {
   showPlaying(false, bouts.length > 0);
   $("plot").hidden = true;
   showSummary(session);
+  if (session.stream.undecided > 0) {
+    trouble("Not all was decided", `The server was away: the last ${duration(session.stream.undecided)} are not in this session.`);
+  }
   timeline($("strip"), $("bouts"), bouts, session.names, 50);
 }
 
 function save() {
+  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = state.over.bouts.map((b) =>
-    [b.start, b.end].map((t) => new Date(t * 1000).toISOString()).concat(b.activity).join());
+    [b.start, b.end].map((t) => new Date(t * 1000).toISOString()).concat(quoted(b.activity)).join());
   const url = URL.createObjectURL(new Blob([["start,end,activity", ...rows, ""].join("\n")], { type: "text/csv" }));
   make("a", { href: url, download: "timeline.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

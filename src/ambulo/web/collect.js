@@ -8,9 +8,16 @@ const PART = 5; // seconds of samples in a part
 const OPEN = "ambulo-open"; // the recording that goes on, should the page be closed under it
 const SUGGESTED = ["walking", "standing", "sitting", "lying"];
 
+/** A name of an activity as the server takes it: up to 40 letters, marks, digits, _, - and blanks. */
+function tidy(name) {
+  const plain = name.normalize("NFC").toLowerCase().replace(/\s+/g, " ");
+  const kept = plain.replace(/[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d -]/gu, "").replace(/^[ -]+/, "");
+  return [...kept].slice(0, 40).join("").trim();
+}
+
 export class Collector {
   constructor(activities, allowed) {
-    Object.assign(this, { session: null, store: allowed ? new Store((n, refused) => this.told(n, refused)) : null });
+    Object.assign(this, { session: null, store: allowed ? new Store((...said) => this.told(...said)) : null });
     if (!allowed) return;
     $("names").value = localStorage.getItem("ambulo-names") ?? (activities.length ? activities : SUGGESTED).join("\n");
     $("person").value = localStorage.getItem("ambulo-person") ?? "";
@@ -22,10 +29,10 @@ export class Collector {
     $("finish").onclick = () => this.finish();
     document.addEventListener("visibilitychange", () => this.session && this.flush());
     setInterval(() => this.session && this.show(), 500);
-    this.closeOpen();
+    this.closed = this.alone(() => this.closeOpen());
   }
 
-  /** Close a recording that was under way when the page was left. */
+  /** Close a recording that was under way when the page was left, not one that another tab makes. */
   closeOpen() {
     const open = JSON.parse(localStorage.getItem(OPEN) ?? "null");
     if (open) this.store.keep(open.session, { ...open.chunk, samples: [], last: true });
@@ -33,10 +40,24 @@ export class Collector {
     this.store.send();
   }
 
-  told(waiting, refused) {
-    $("kept").textContent = refused
-      ? `The server refuses: ${typeof refused === "string" ? refused : "look at its messages"}. ${waiting} parts stay on this phone.`
-      : waiting ? `${waiting} parts are on this phone and go to the server when it is there.` : "All is on the server.";
+  /** Do `work` if no other tab records, nor will until it is done. */
+  async alone(work) {
+    return navigator.locks ? navigator.locks.request(OPEN, { ifAvailable: true }, (lock) => lock && work()) : work();
+  }
+
+  /** Be the one tab that records, until `leave`; false where another is. */
+  hold() {
+    return new Promise((tell) => this.alone(() => {
+      tell(true);
+      return new Promise((leave) => Object.assign(this, { leave }));
+    }).then(() => tell(false)));
+  }
+
+  told(waiting, loose, refused) {
+    const why = Array.isArray(refused) ? refused.map(({ loc, msg }) => `${loc.slice(1).join(" ")}: ${msg}`).join("; ") : refused;
+    say($("kept"), refused ? `The server refuses: ${why}. ${waiting} parts stay on this phone.`
+      : loose ? `This phone's storage is full: ${loose} parts are in this page alone. Do not close it before the server is there.`
+      : waiting ? `${waiting} parts are on this phone and go to the server when it is there.` : "All is on the server.");
   }
 
   async start() {
@@ -46,8 +67,12 @@ export class Collector {
       $("kept").textContent = error.message;
       return;
     }
-    const names = $("names").value.split("\n").map((name) => name.trim().toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, ""));
-    this.names = [...new Set(names.filter(Boolean))];
+    await this.closed;
+    if (!(await this.hold())) {
+      $("kept").textContent = "Another tab records: finish there first.";
+      return;
+    }
+    this.names = [...new Set($("names").value.split("\n").map(tidy).filter(Boolean))];
     localStorage.setItem("ambulo-names", this.names.join("\n"));
     localStorage.setItem("ambulo-person", $("person").value);
     const random = [...crypto.getRandomValues(new Uint8Array(4))].map((b) => b.toString(16).padStart(2, "0")).join("");
@@ -59,7 +84,6 @@ export class Collector {
       $("kept").textContent = text;
     });
     $("choices").replaceChildren(...this.names.map((name) => this.choice(name)));
-    navigator.wakeLock?.request("screen").catch(() => undefined);
     $("who").hidden = true;
     $("recording").hidden = false;
     this.show();
@@ -135,7 +159,9 @@ export class Collector {
       last,
     };
     const open = { session: this.session, chunk: { ...chunk, number: this.number } };
-    localStorage.setItem(OPEN, JSON.stringify(open, (key, value) => (key === "samples" ? [] : value)));
+    try {
+      localStorage.setItem(OPEN, JSON.stringify(open, (key, value) => (key === "samples" ? [] : value)));
+    } catch { /* no room: the server closes it when it ends */ }
     await this.store.keep(this.session, chunk);
   }
 
@@ -146,6 +172,7 @@ export class Collector {
     await this.flush(true);
     this.session = null;
     localStorage.removeItem(OPEN);
+    this.leave();
     $("who").hidden = false;
     $("recording").hidden = true;
     document.dispatchEvent(new CustomEvent("collected", { detail: session }));

@@ -41,8 +41,11 @@ export class Sensors {
     this.turned = ({ beta, gamma }) => {
       if (beta !== null && gamma !== null) this.up = upward(beta, gamma);
     };
+    this.awake = () => this.stayAwake();
     addEventListener("devicemotion", this.moved);
     addEventListener("deviceorientation", this.turned);
+    document.addEventListener("visibilitychange", this.awake); // what is hidden gives the lock up
+    this.stayAwake();
     this.silent = setTimeout(() => this.fail(
       "No motion comes. A phone has the sensors; a computer has not. On Android: tap the icon " +
       "beside the address, Permissions, Motion sensors."), 4000);
@@ -51,8 +54,18 @@ export class Sensors {
   stop() {
     removeEventListener("devicemotion", this.moved);
     removeEventListener("deviceorientation", this.turned);
+    document.removeEventListener("visibilitychange", this.awake);
+    this.stopped = true;
+    this.lock?.release();
     clearTimeout(this.silent);
     this.release();
+  }
+
+  /** Keep the screen on, without which no motion comes, until `stop`. */
+  async stayAwake() {
+    if (document.visibilityState !== "visible") return;
+    this.lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    if (this.stopped) this.lock?.release();
   }
 
   motion({ accelerationIncludingGravity: a, rotationRate: r, timeStamp }) {

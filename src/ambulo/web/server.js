@@ -18,8 +18,9 @@ export function ask(path, options = {}) {
 
 /** Decisions that the server makes; what it has not decided when the line breaks is sent again. */
 export class Remote {
-  constructor(decided, fail) {
-    Object.assign(this, { decided, fail, rows: [], sent: 0, over: false, ending: null });
+  /** `away(true)` is called where the server does not answer, and `away(false)` once it does again. */
+  constructor(decided, fail, away) {
+    Object.assign(this, { decided, fail, away, lost: false, rows: [], sent: 0, until: 0, over: false, ending: null });
     this.connect();
     this.timer = setInterval(() => this.flush(), 200);
   }
@@ -30,9 +31,13 @@ export class Remote {
     this.sent = 0;
     this.socket = new WebSocket(url, ["ambulo", `token.${token()}`]);
     this.socket.onmessage = ({ data }) => this.hear(JSON.parse(data));
-    this.socket.onclose = () => {
-      if (this.over) this.ending?.([]);
-      else setTimeout(() => this.connect(), 2000);
+    this.socket.onclose = ({ code }) => {
+      if (this.over) {
+        this.lost ||= code !== 1000;
+        return this.ending?.([]);
+      }
+      if (!this.lost) this.away(this.lost = true);
+      setTimeout(() => this.over || this.connect(), 2000);
     };
   }
 
@@ -49,9 +54,17 @@ export class Remote {
     this.sent += part.length;
   }
 
+  /** Seconds at the end of what came on which nothing was decided, of a session that broke off. */
+  get undecided() {
+    if (!this.lost || !this.rows.length) return 0;
+    return this.rows.at(-1)[0] - Math.max(this.until, this.rows[0][0]);
+  }
+
   hear({ error, decisions = [] }) {
+    if (this.lost) this.away(this.lost = false);
     if (error) this.fail(error);
     for (const decision of decisions) {
+      this.until = decision.end;
       const old = this.rows.findIndex(([time]) => time > decision.start);
       if (old > 0) {
         this.rows.splice(0, old);
@@ -68,8 +81,12 @@ export class Remote {
       await new Promise((go) => setTimeout(go, 20)); // it reads no faster
     }
     this.over = true;
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send('{"end":true}');
-    else return [];
+    if (this.socket.readyState !== WebSocket.OPEN) {
+      this.lost = true;
+      this.socket.close();
+      return [];
+    }
+    this.socket.send('{"end":true}');
     return new Promise((resolve) => (this.ending = resolve));
   }
 }
