@@ -255,3 +255,12 @@ def test_a_folder_is_a_data_set_on_the_command_line(folder: Path) -> None:
         write(quick, folder / "quick" / recording.name / "monday.csv")
     run = ambulo("evaluate", "quick", "--model", "waist.ambulo", "--json", cwd=folder)
     assert json.loads(run.stdout)["people"]["test"] == ["person1", "person2"]
+
+
+def test_a_name_in_a_message_does_not_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ambulo", "inspect", "absent\x07\x9b2J.csv"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "absent\ufffd\ufffd2J.csv: there is no such file" in capsys.readouterr().err

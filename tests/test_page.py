@@ -252,6 +252,27 @@ def test_what_is_not_decided_when_a_session_ends_is_said(recognizer: Path, page:
 
 
 @pytest.mark.slow
+def test_a_session_adds_up_with_what_was_unknown_or_never_came(
+    recognizer: Path, page: Page, tmp_path: Path
+) -> None:
+    rows = signal(40)
+    rows[1200:, 0] += 10
+    model = Recognizer.load(recognizer)
+    assert model.unknown is not None
+    strange = replace(model, unknown=replace(model.unknown, above=-99.0))
+    for file, other in ((recognizer, ""), (strange.save(tmp_path / "strange.ambulo"), "unknown")):
+        with served(recognizer=file) as url:
+            page.open(f"{url}/#token={TOKEN}")
+            page.until("window.isReady")
+            recognise(page, rows)
+            assert "no signal" in text(page, "totals") and other in text(page, "totals")
+            told = page.run("[...document.querySelectorAll('#totals .number')].map(x=>x.innerText)")
+            seconds = [60 * int(t.split(":")[0]) + int(t.split(":")[1]) for t in told]
+            minutes, rest = text(page, "length").split(":")
+            assert abs(sum(seconds) - 60 * int(minutes) - int(rest)) <= len(told) / 2
+
+
+@pytest.mark.slow
 def test_a_refusal_says_what_to_do(recognizer: Path, page: Page, tmp_path: Path) -> None:
     page.before("DeviceMotionEvent.requestPermission = async () => 'denied'")
     with served(recognizer=recognizer) as url:
@@ -284,6 +305,7 @@ def collect(page: Page, seed: int, seconds: int = 40, names: tuple[str, ...] = T
     page.run(f"document.getElementById('names').value = {json.dumps(chr(10).join(names))}")
     page.run("document.getElementById('who').requestSubmit()")
     page.until("!document.getElementById('recording').hidden")
+    assert page.run("document.activeElement.parentElement.id") == "choices"
     page.run("document.addEventListener('collected', () => { window.collected = true; })")
     for activity in TWO:
         values = bout(activity, seed, seconds).values.astype(float)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -428,6 +430,12 @@ def test_the_terminal_shows_the_activity_and_all_probabilities(
     console.file.close()
     assert all(name in text for name in recognizer.activities)
     assert f"{decision.activity}  {100 * decision.probability:.0f} %" in text
+    names = ("stairs [up]", "[/]", "\x1b[2J\x07")  # no markup, and nothing that steers a terminal
+    made = replace(decision, activity=names[0], probabilities=(0.9, 0.05, 0.05))
+    console = Console(record=True, width=80, file=io.StringIO())
+    console.print(view(made, names))
+    text = console.export_text()
+    assert text.count("stairs [up]") == 2 and "[/]" in text and "\ufffd[2J\ufffd" in text
 
 
 def test_the_command_replays_a_file_and_reads_lines(

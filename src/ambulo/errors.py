@@ -20,6 +20,11 @@ The command line prints the message alone and ends with exit code 2.
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """A text without what would steer a terminal: names of files and activities are anybody's."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
 class AmbuloError(Exception):
     """Base of every error that Ambulo raises on purpose."""
 

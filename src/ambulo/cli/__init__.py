@@ -22,7 +22,7 @@ from ambulo.cli import (
     teach,
     tune,
 )
-from ambulo.errors import EXTRAS, AmbuloError, MissingExtraError
+from ambulo.errors import EXTRAS, AmbuloError, MissingExtraError, printable
 from ambulo.processes import wait_little
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def main() -> None:
     try:
         app()
     except AmbuloError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from ambulo.errors import MissingExtraError, OutputError, StreamError
+from ambulo.errors import MissingExtraError, OutputError, StreamError, printable
 
 if TYPE_CHECKING:
     from ambulo.stream import Decision
@@ -178,11 +178,14 @@ class Terminal:
 def view(decision: Decision, activities: tuple[str, ...]) -> Any:
     """A table of probabilities under the activity."""
     from rich.table import Table
+    from rich.text import Text
 
-    title = f"{decision.activity}  {100 * decision.probability:.0f} %"
+    title = f"{printable(decision.activity)}  {100 * decision.probability:.0f} %"
     caption = f"{decision.start:.2f} to {decision.end:.2f} s, {1e3 * decision.latency:.1f} ms"
-    table = Table(title=title, caption=caption, show_header=False, box=None)
+    table = Table(title=Text(title), caption=caption, show_header=False, box=None)
     for name, p in zip(activities, decision.probabilities, strict=True):
         style = "bold" if name == decision.activity else "dim"
-        table.add_row(name, "█" * round(30 * p) or "▏", f"{100 * p:5.1f} %", style=style)
+        table.add_row(
+            Text(printable(name)), "█" * round(30 * p) or "▏", f"{100 * p:5.1f} %", style=style
+        )
     return table

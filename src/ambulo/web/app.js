@@ -99,17 +99,20 @@ function showBars(names, probabilities = []) {
 }
 
 function showSummary({ bouts, names }) {
-  const totals = names
+  const length = bouts.length ? bouts.at(-1).end - bouts[0].start : 0;
+  const totals = [...names, "unknown"]
     .map((name) => [name, bouts.filter((b) => b.activity === name).reduce((s, b) => s + b.end - b.start, 0)])
     .filter(([, seconds]) => seconds > 0)
     .sort((a, b) => b[1] - a[1]);
+  const silent = length - totals.reduce((sum, [, seconds]) => sum + seconds, 0);
+  if (silent >= 0.5) totals.push(["no signal", silent]);
   $("summary").hidden = !totals.length;
   if (!totals.length) return;
-  $("length").textContent = duration(bouts.at(-1).end - bouts[0].start);
+  $("length").textContent = duration(length);
   $("totals").replaceChildren(...totals.map(([name, seconds]) => {
     const fill = make("i");
     fill.style.background = colour(names, name);
-    fill.style.width = `${(100 * seconds) / totals[0][1]}%`;
+    fill.style.width = `${(100 * seconds) / Math.max(...totals.map(([, s]) => s))}%`;
     return make("div", { className: "bar" }, make("span", { className: "name", textContent: plain(name) }),
       make("span", { className: "track" }, fill), make("span", { className: "number", textContent: duration(seconds) }));
   }));

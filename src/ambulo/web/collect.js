@@ -86,6 +86,7 @@ export class Collector {
     $("choices").replaceChildren(...this.names.map((name) => this.choice(name)));
     $("who").hidden = true;
     $("recording").hidden = false;
+    $("choices").firstChild?.focus({ preventScroll: true }); // the button that had it is hidden
     this.show();
   }
 
@@ -175,6 +176,7 @@ export class Collector {
     this.leave();
     $("who").hidden = false;
     $("recording").hidden = true;
+    $("who").querySelector("button").focus({ preventScroll: true });
     document.dispatchEvent(new CustomEvent("collected", { detail: session }));
   }
 }
