@@ -372,6 +372,33 @@ def memory() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells no process's memory")
+@pytest.mark.parametrize("seconds", [2, 20])
+def test_channels_that_do_not_come_are_told(url: str, seconds: int) -> None:
+    with live(url) as connection:
+        for t in range(seconds):  # the turn rate is missing; after 20 s no end needs to be said
+            times = [t + k / 50 for k in range(50)]
+            acc = dict.fromkeys(("acc_x", "acc_y", "acc_z"), [1.0] * 50)
+            connection.send(json.dumps({"time": times, **acc}))
+        if seconds == 2:
+            connection.send('{"end": true}')
+        *_, last = hear(connection)
+    assert "gyro_x, gyro_y, gyro_z do not come" in last["error"]
+
+
+def test_empty_messages_take_no_memory(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    puts = []
+    put = Session.put
+    monkeypatch.setattr(
+        Session, "put", lambda self, rows: (puts.append(len(rows)), put(self, rows))
+    )
+    with live(url) as connection:
+        for content in (b"", b"", signal(1)[:, :7].astype("<f8").tobytes(), b"", "[]"):
+            connection.send(content)
+        connection.send('{"end": true}')
+        hear(connection)
+    assert puts and min(puts) > 0
+
+
 def test_malformed_messages_are_counted_and_then_refused(url: str, waist: Recognizer) -> None:
     """Made-up messages of all kinds, 1000 of them over many connections; others are served on."""
     chance, before = random.Random(0), memory()

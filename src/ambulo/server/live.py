@@ -73,7 +73,12 @@ async def _hear(websocket: WebSocket, session: Session, batcher: Batcher, metric
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return 1000
-        if _ends(message.get("text")):
+        ends = _ends(message.get("text"))
+        if joiner.seen and joiner.missing and (ends or joiner.incomplete):  # nothing can come of it
+            missing = ", ".join(joiner.missing)
+            session.error = f"the channels {missing} do not come, which this recognizer needs"
+            session.news.set()
+        if ends:
             return 1000
         rows = _rows(message, joiner)
         if rows is None:
@@ -83,8 +88,9 @@ async def _hear(websocket: WebSocket, session: Session, batcher: Batcher, metric
                 return 1007
             continue
         metrics.count("ambulo_samples_total", len(rows))
-        session.put(rows)
-        batcher.add(session)
+        if len(rows):
+            session.put(rows)
+            batcher.add(session)
         await session.room.wait()
 
 
