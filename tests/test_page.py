@@ -48,6 +48,19 @@ def signal(seconds: float, rate: float = 60.0, seed: int = 9) -> np.ndarray:
     return np.column_stack([recording.time, recording.values])
 
 
+def visit(page: Page, url: str) -> None:
+    """Open a server's page as its QR code does."""
+    page.open(f"{url}/#token={TOKEN}")
+    page.until("window.isReady")
+
+
+def start_remote(page: Page) -> None:
+    """Start a session that the server decides."""
+    page.run("document.getElementById('remote').checked = true")
+    press(page, "start")
+    page.until("document.getElementById('start').textContent === 'Stop'")
+
+
 def press(page: Page, name: str) -> None:
     page.run(f"document.getElementById('{name}').click()")
 
@@ -76,8 +89,7 @@ def test_it_decides_as_python_does_and_offline_too(recognizer: Path, page: Page)
     rows = signal(45)
     expected = decided(recognizer, rows)
     with served(recognizer=recognizer) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         assert TOKEN not in page.run("location.href")
         assert text(page, "status") == "On this phone"
         recognise(page, rows)
@@ -147,8 +159,7 @@ def test_every_model_gives_the_same_on_real_windows(
     windows = real_windows()
     values = torch.as_tensor(windows.values)
     with served(recognizer=recognizer) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         for name in MODELS:
             model = learnt(name, frame)
             expected = model.probabilities(windows.values)
@@ -179,8 +190,7 @@ def test_a_whole_real_recording_is_decided_alike(name: str, page: Page, tmp_path
     windows = recognizer.windowing.cut([recording], recognizer.activities)
     batch = recognizer.decide(windows, context="causal")
     with served(recognizer=file) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         recognise(page, rows)
         browser = np.array([d["probabilities"] for d in page.run("decisions")])
     for found, most in ((decided(file, rows), 1e-4), (browser, 1e-3)):
@@ -193,8 +203,7 @@ def test_a_whole_real_recording_is_decided_alike(name: str, page: Page, tmp_path
 def test_the_server_decides_where_the_phone_is_to_leave_it(recognizer: Path, page: Page) -> None:
     rows = signal(30)
     with served(recognizer=recognizer) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         page.run("document.getElementById('remote').checked = true")
         recognise(page, rows)
         got = page.until("decisions.length > 5 && decisions")
@@ -208,11 +217,8 @@ def test_what_a_server_had_not_decided_when_it_went_is_decided_when_it_is_back(
 ) -> None:
     rows = signal(60)
     with served(recognizer=recognizer) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
-        page.run("document.getElementById('remote').checked = true")
-        press(page, "start")
-        page.until("document.getElementById('start').textContent === 'Stop'")
+        visit(page, url)
+        start_remote(page)
         page.run(f"feed({json.dumps(rows[:1800].tolist())}, 0)")
         page.until("decisions.length > 10")
     page.until("document.getElementById('trouble-title').textContent === 'The server is away'")
@@ -235,11 +241,8 @@ def test_what_is_not_decided_when_a_session_ends_is_said(recognizer: Path, page:
         " window.locks++; return { release: () => { window.locks--; } }; }"
     )
     with served(recognizer=recognizer) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
-        page.run("document.getElementById('remote').checked = true")
-        press(page, "start")
-        page.until("document.getElementById('start').textContent === 'Stop'")
+        visit(page, url)
+        start_remote(page)
         page.run(f"feed({json.dumps(signal(20).tolist())}, 0)")
         page.until("decisions.length > 10")
         assert page.run("window.locks") == 1
@@ -262,8 +265,7 @@ def test_a_session_adds_up_with_what_was_unknown_or_never_came(
     strange = replace(model, unknown=replace(model.unknown, above=-99.0))
     for file, other in ((recognizer, ""), (strange.save(tmp_path / "strange.ambulo"), "unknown")):
         with served(recognizer=file) as url:
-            page.open(f"{url}/#token={TOKEN}")
-            page.until("window.isReady")
+            visit(page, url)
             recognise(page, rows)
             assert "no signal" in text(page, "totals") and other in text(page, "totals")
             told = page.run("[...document.querySelectorAll('#totals .number')].map(x=>x.innerText)")
@@ -276,8 +278,7 @@ def test_a_session_adds_up_with_what_was_unknown_or_never_came(
 def test_a_refusal_says_what_to_do(recognizer: Path, page: Page, tmp_path: Path) -> None:
     page.before("DeviceMotionEvent.requestPermission = async () => 'denied'")
     with served(recognizer=recognizer) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         press(page, "start")
         page.until("!document.getElementById('trouble').hidden")
         assert text(page, "trouble-title") == "Not allowed"
@@ -342,8 +343,7 @@ def test_a_phone_without_a_network_for_five_minutes_loses_nothing(
     """Five minutes of signal, in the page's own time, come while no server can be reached."""
     page.before(CLOCK)
     with served(collect=tmp_path) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         page.until("document.getElementById('kept').textContent === 'All is on the server.'")
         page.run("document.getElementById('person').value = 'p1'")
         online(page, False)
@@ -371,8 +371,7 @@ def test_a_full_phone_and_any_name_lose_nothing(page: Page, tmp_path: Path) -> N
     )
     names = ("- Rowing² (fast)", "चलना " + 40 * "x")
     with served(collect=tmp_path) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         page.run("document.getElementById('person').value = 'p1'")
         online(page, False)
         collect(page, 3, names=names)
@@ -388,8 +387,7 @@ def test_a_full_phone_and_any_name_lose_nothing(page: Page, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_refused_part_holds_no_other_up(page: Page, tmp_path: Path) -> None:
     with served(collect=tmp_path) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         page.run("""(async () => {
           const { Store } = await import("./store.js");
           window.store = new Store(() => undefined);
@@ -410,8 +408,7 @@ def test_a_recording_of_another_tab_is_left_to_it(page: Page, tmp_path: Path) ->
         "navigator.locks.request('ambulo-open', () => new Promise(() => {}))"
     )
     with served(collect=tmp_path) as url:
-        page.open(f"{url}/#token={TOKEN}")
-        page.until("window.isReady")
+        visit(page, url)
         page.run("document.getElementById('person').value = 'p1'")
         page.run("document.getElementById('who').requestSubmit()")
         page.until("document.getElementById('kept').textContent.startsWith('Another tab')")

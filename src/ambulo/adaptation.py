@@ -104,10 +104,12 @@ def adapt(
     Activities that the parent does not know are added; `old`, windows of what it was trained on, is
     then needed, and otherwise shows whether the child forgets. The child's card names its parent
     and holds the proof. Raises AdaptError where windows do not fit, an activity has too few of
-    them, or no child is better than its parent on windows kept aside without forgetting.
+    them, or no child is better than its parent on windows kept aside without forgetting;
+    WindowingError for what are no windows.
     """
-    for given in (windows, *([] if old is None else [old])):
-        windows_only(given)
+    windows_only(windows)
+    if old is not None:
+        windows_only(old)
     names, windows, old = _together(parent, windows, old)
     besides = {} if old is None else {"old": {"data": old.source, "people": old.people}}
     network = parent.to_network()

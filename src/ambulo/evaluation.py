@@ -61,7 +61,8 @@ def evaluate(
     ahead. With `shuffled` the test recordings' bouts come in random order, so that a context that
     learnt the script of a study gains nothing by it. `report` is called with every epoch's row of
     history. In the folder `keep` each fold's recognizer stays, as `FOLD-SEED.ambulo`. Raises
-    EvaluationError for an unknown protocol, or for what a trained recognizer cannot heed.
+    EvaluationError for an unknown protocol, or for what a trained recognizer cannot heed,
+    WindowingError for what are no windows.
     """
     windows_only(windows)
     if context not in MODES:

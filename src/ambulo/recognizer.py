@@ -255,7 +255,10 @@ class Recognizer:
         return self._run(values, ("logits",))[0]
 
     def probabilities(self, values: Array) -> Array:
-        """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`."""
+        """Calibrated probabilities `(n, classes)` of windows `(n, length, channels)`.
+
+        Raises RecognizerError for windows of another shape.
+        """
         return softmax(self.logits(values) / self.temperature)
 
     def look(self, values: Array) -> tuple[Array, Array]:
@@ -298,7 +301,7 @@ class Recognizer:
 
         `context` says which other windows speak for one: "offline" all of them, "causal" those
         before it (and `lag` after it), as in a stream, and "none" leaves each window to itself.
-        Raises WindowingError for less than one window.
+        Raises WindowingError for less than one window, RecordingError for what is no recording.
         """
         if not isinstance(recording, Recording):
             kind = type(recording).__name__

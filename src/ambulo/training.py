@@ -75,7 +75,8 @@ def train(
     `options` are those of `Options`. With `checkpoint`, every epoch is kept there and a run that
     broke off goes on from it; `report` is called with every epoch's row of the history. Ctrl-C ends
     training and gives the best weights so far. Started by `torchrun`, its processes train together
-    (see `ambulo.parallel`). Raises TrainingError where data or options do not fit.
+    (see `ambulo.parallel`). Raises TrainingError where data or options do not fit, WindowingError
+    for what are no windows.
     """
     windows_only(windows)
     name = model if isinstance(model, str) else model.__name__
