@@ -167,7 +167,8 @@ def measure(path: Path, recognizer: Path) -> None:
     with TemporaryDirectory() as lake:
         start = time.perf_counter()
         (job,) = jobs(str(path))
-        entry = work(Plan(str(recognizer), "", lake, "offline", None), job)
+        plan = Plan(str(recognizer), "", lake, "offline", None)
+        entry = work(plan, job, Recognizer.load(recognizer))
         seconds = time.perf_counter() - start
         assert entry["status"] == "done", entry
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

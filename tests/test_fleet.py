@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +23,7 @@ from typer.testing import CliRunner
 from ambulo import Recognizer, read
 from ambulo.cli import app
 from ambulo.datasets.synthetic import make
-from ambulo.errors import FleetError, OutputError
+from ambulo.errors import FleetError, OutputError, RecognizerError
 from ambulo.fleet import score
 from ambulo.fleet.jobs import Job, jobs
 from ambulo.fleet.lake import Lake
@@ -151,6 +153,43 @@ def test_a_killed_run_is_finished_by_the_next_one(
     assert alike(lake, fresh) and not list(lake.rglob(".*"))
 
 
+def test_another_run_beside_takes_nothing_away(tmp_path: Path) -> None:
+    lake, begun = Lake(str(tmp_path)), []
+    (tmp_path / ".notes.json.bak").write_text("somebody's own")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / ".monday.parquet.x7").write_text("on its way from elsewhere")
+
+    def write(to: Path) -> None:
+        to.write_text("whole")
+        begun.append(to)
+        if len(begun) == 1:
+            lake.sweep()  # as a run does that begins just now
+
+    lake.put("bouts/person=a/x.parquet", write)
+    assert (tmp_path / "bouts" / "person=a" / "x.parquet").read_text() == "whole"
+    assert len(begun) == 2 and len([p for p in tmp_path.rglob(".*") if p.is_file()]) == 2
+
+
+def test_a_recognizer_that_is_exchanged_during_a_run_is_refused(
+    study: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ambulo import fleet
+
+    used = tmp_path / "used.ambulo"
+    used.write_bytes(recognizer.read_bytes())
+    local = fleet.ENGINES["local"]
+
+    def exchanged(*arguments: Any) -> Any:
+        with zipfile.ZipFile(used, "a") as archive:
+            archive.comment = b"another"
+        return local(*arguments)
+
+    monkeypatch.setitem(fleet.ENGINES, "local", exchanged)
+    with pytest.raises(RecognizerError, match="changed during the run"):
+        score(str(study), str(tmp_path / "lake"), used, workers=1)
+    assert not Lake(str(tmp_path / "lake")).entries()
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     study: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,10 +198,11 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     stamps = iter(["a", "b", "c", "c"])
     monkeypatch.setattr(Job, "current", lambda self: next(stamps))
     plan = task.Plan(str(recognizer), "", str(tmp_path / "lake"), "offline", None)
-    entry = task.work(plan, jobs(str(study))[0])
+    loaded = Recognizer.load(recognizer)
+    entry = task.work(plan, jobs(str(study))[0], loaded)
     assert (entry["status"], entry["stamp"]) == ("done", "c")
     stamps = iter("abcd")
-    entry = task.work(plan, jobs(str(study))[1])
+    entry = task.work(plan, jobs(str(study))[1], loaded)
     assert entry["status"] == "quarantined" and entry["reason"] == task.CHANGED
 
 
@@ -272,7 +312,7 @@ def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -
 
     plan = task.Plan(str(recognizer), "x", "memory://lake", "offline", None)
     job = jobs(str(study))[0]
-    assert task.work(plan, job)["status"] == "done"
+    assert task.work(plan, job, Recognizer.load(recognizer))["status"] == "done"
     lake = Lake("memory://lake")
     assert plan.has(lake.entries()[job.key], job)
     store = fsspec.filesystem("memory")

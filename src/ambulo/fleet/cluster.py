@@ -13,7 +13,7 @@ from typing import Any
 from ambulo.errors import FleetError, MissingExtraError
 from ambulo.fleet.engines import AHEAD, TRIES
 from ambulo.fleet.jobs import Job
-from ambulo.fleet.task import Plan, crashed, work
+from ambulo.fleet.task import Plan, content_of, crashed, work
 from ambulo.processes import keep_to
 from ambulo.recognizer import Recognizer
 
@@ -31,7 +31,7 @@ def ray(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[dict[str, Any
     with _cluster(workers) as (cluster, joined):
         retries = {"max_retries": TRIES - 1, "num_cpus": 1}
         task = cluster.remote(**retries)(_alone)
-        content = cluster.put(Path(plan.recognizer).read_bytes())
+        content = cluster.put(content_of(plan.recognizer, plan.recognizer_sha256))
         left = list(reversed(jobs))
         under: dict[Any, Job] = {}
         while left or under:

@@ -57,7 +57,10 @@ class Lake:
 
         try:
             if self.store is None:
-                write_whole(Path(self.root) / place, write)
+                try:
+                    write_whole(Path(self.root) / place, write)
+                except FileNotFoundError:  # another run has swept the half away
+                    write_whole(Path(self.root) / place, write)
                 return
             with TemporaryDirectory() as folder:
                 made = Path(folder) / "made"
@@ -111,11 +114,15 @@ class Lake:
         ]
 
     def sweep(self) -> None:
-        """Take away what a killed run had begun to write."""
+        """Take away what a killed run had begun to write, but no file of anybody else's."""
         if self.store is None:
-            for path in Path(self.root).rglob(".*"):
-                if path.is_file() and path.name.rsplit(".", 1)[0].endswith((".parquet", ".json")):
-                    path.unlink(missing_ok=True)
+            root = Path(self.root)
+            for table in (*TABLES, "manifest"):
+                for path in (root / table).rglob(".*"):
+                    if path.is_file():
+                        path.unlink(missing_ok=True)
+            for path in root.glob(".manifest.parquet.*"):
+                path.unlink(missing_ok=True)
 
     def index(self) -> None:
         """Write the manifest as one table too."""

@@ -110,8 +110,18 @@ def crashed(plan: Plan, job: Job) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _recognizer(path: str, _sha256: str) -> Recognizer:
-    return Recognizer.load(path)
+def _recognizer(path: str, fingerprint: str) -> Recognizer:
+    recognizer = Recognizer.load(path)
+    content_of(path, fingerprint)
+    return recognizer
+
+
+def content_of(path: str, fingerprint: str) -> bytes:
+    """The bytes of a plan's recognizer; RecognizerError if another one has taken its place."""
+    content = Path(path).read_bytes()
+    if sha256(content).hexdigest() != fingerprint:
+        raise RecognizerError(f"{path}: changed during the run: run it again")
+    return content
 
 
 def _hash(path: Path) -> str:
