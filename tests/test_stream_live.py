@@ -30,7 +30,7 @@ from ambulo.stream import sources
 from ambulo.stream.joining import Joiner
 from ambulo.stream.messages import LARGEST, Part, parse
 from ambulo.stream.running import run
-from ambulo.stream.sinks import sink, view
+from ambulo.stream.sinks import Courier, sink, view
 
 AXES = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 
@@ -206,9 +206,22 @@ def test_sensors_with_clocks_of_their_own_are_joined() -> None:
     assert values == pytest.approx(np.c_[got, 10 * got])
     joiner.push(Part(time + 2, {"acc_x": time}))
     joiner.push(Part(time + 100, {"acc_x": time}))
+    joiner.push(Part(time + 102, {"acc_x": time}))
     assert joiner.incomplete > 100  # nobody waits for a silent sensor for ever
     back, _ = joiner.push(Part(time, {"acc_x": time, "gyro_x": time}))
     assert len(back) == len(time)
+
+
+def test_a_long_stretch_that_comes_at_once_is_kept() -> None:
+    """As when a phone that records for a minute is first asked, or was away for one."""
+    joiner, time = Joiner(("acc_x", "gyro_x", "mag_x")), np.arange(0, 60, 0.02)
+    came = [
+        joiner.push(Part(time + begin, {name: time}))[0]
+        for begin in (0, 60)
+        for name in joiner.channels
+    ]
+    assert np.concatenate(came) == pytest.approx(np.arange(6000) * 0.02)
+    assert joiner.incomplete == 0
 
 
 MALFORMED = {
@@ -392,6 +405,32 @@ def test_phyphox_is_asked_for_what_is_new(
         next(sources.source(f"phyphox://127.0.0.1:{free_port()}"))
 
 
+def test_phyphox_may_be_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock begins at 0 then: what is newer than the newest would not come for long."""
+    clocks = iter([[1.0, 2.0], [1.0, 2.0], [0.1, 0.2], [0.1, 0.2], [0.1, 0.2]])
+    monkeypatch.setattr(sources, "_phyphox_sensors", lambda _: {"acc": {a: a for a in "xyzt"}})
+
+    def answer(url: str) -> Any:
+        time = next(clocks)
+        asked = dict(item.partition("=")[::2] for item in url.partition("?")[2].split("&"))
+        after = asked["t"].partition("|")[0]
+        new = [t for t in time if t > float(after)] if after else time[-1:]
+        return {"buffer": {name: {"buffer": new} for name in asked}}
+
+    monkeypatch.setattr(sources, "_get", answer)
+    parts = list(islice(sources.phyphox("", every=0.0), 2))
+    assert [part.time.tolist() for part in parts] == [[1.0, 2.0], [0.1, 0.2]]  # type: ignore[union-attr]
+
+
+def test_what_a_receiver_that_hangs_never_got_is_lost(
+    recognizer: Recognizer, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Courier(lambda _: threading.Event().wait(), lambda: None)
+    monkeypatch.setattr(out.thread, "join", lambda timeout: None)
+    counts = run(Stream(recognizer, rate=50.0), rows(recording), [out])
+    assert counts["lost"] == counts["decisions"] > 5
+
+
 def test_a_webhook_gets_decisions_and_its_silence_stops_nobody(
     recognizer: Recognizer, recording: Recording
 ) -> None:
@@ -410,8 +449,9 @@ def test_unknown_addresses_are_explained(recognizer: Recognizer) -> None:
     for address in ("tcp://:1", "udp://:x", "udp://host", "file.csv", "replay:a.csv?speed=0"):
         with pytest.raises(StreamError, match=r"write for example|give a number"):
             sources.source(address)
-    with pytest.raises(StreamError, match="choose from terminal"):
-        sink("somewhere", recognizer.activities)
+    for address in ("somewhere", "http://", "https:///decisions"):
+        with pytest.raises(StreamError, match="choose from terminal"):
+            sink(address, recognizer.activities)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(StreamError, match="choose another port"):

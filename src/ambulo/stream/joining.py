@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,14 +47,12 @@ class Joiner:
         self.seen |= set(part.channels)
         if not self._came and all(name in part.channels for name in self.channels):
             return part.time, np.stack([part.channels[name] for name in self.channels], axis=1)
+        self._forget(part.channels)
         for name, values in part.channels.items():
             self._add(name, part.time, values)
         if self.missing:
-            time, values = np.zeros(0), np.zeros((0, len(self.channels)))
-        else:
-            time, values = self._join()
-        self._forget()
-        return time, values
+            return np.zeros(0), np.zeros((0, len(self.channels)))
+        return self._join()
 
     def finish(self) -> tuple[Array, Array]:
         """Join what was held back for samples that come late."""
@@ -105,17 +103,17 @@ class Joiner:
         self._came = {source: pair for source, pair in self._came.items() if len(pair[0])}
         return time[known], np.stack(columns, axis=1)[known]
 
-    def _forget(self) -> None:
-        """Drop what waits for a channel that stays silent."""
-        newest = max((time[-1] for time, _ in self._came.values()), default=0.0)
-        for name, (time, values) in list(self._came.items()):
-            old = time < newest - WAIT - self.patience
+    def _forget(self, names: Iterable[str]) -> None:
+        """Drop what waited in vain, as these channels come again: another one stays silent.
+
+        What comes at once is kept until the next time, however long a stretch it is.
+        """
+        for name in self._came.keys() & set(names):
+            time, values = self._came[name]
+            kept = time >= time[-1] - WAIT - self.patience
             if name in self.channels[:1] or name == f"body_{self.channels[0]}":
-                self.incomplete += int(old.sum())
-            if old.all():
-                del self._came[name]
-            elif old.any():
-                self._came[name] = time[~old], values[~old]
+                self.incomplete += int((~kept).sum())
+            self._came[name] = time[kept], values[kept]
 
 
 def _near(time: Array, known: Array) -> Array:

@@ -8,9 +8,10 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from ambulo.errors import MissingExtraError, OutputError, StreamError, printable
 
@@ -22,9 +23,12 @@ WAITING = 1000
 
 
 class Sink(Protocol):
-    """Takes decisions; `lost` counts those that could not be delivered."""
+    """Takes decisions."""
 
-    lost: int
+    @property
+    def lost(self) -> int:
+        """How many could not be delivered."""
+        ...
 
     def write(self, decision: Decision) -> None:
         """Take one decision."""
@@ -43,7 +47,7 @@ def sink(address: str, activities: tuple[str, ...]) -> Sink:
         return Lines(_opened(Path(address[len("jsonl:") :])))
     if address.startswith(("ws://", "wss://")):
         return Courier(*_websocket(address))
-    if address.startswith(("http://", "https://")):
+    if address.startswith(("http://", "https://")) and urlsplit(address).netloc:
         return Courier(*_webhook(address))
     raise StreamError(
         f"--to {address}: there is no such sink: choose from terminal, jsonl, jsonl:FILE, "
@@ -101,33 +105,34 @@ class Courier:
     """Hands decisions to `send` in a thread, so that a slow receiver holds nobody up."""
 
     def __init__(self, send: Callable[[str], None], close: Callable[[], Any]) -> None:
-        self.send, self.end, self.lost = send, close, 0
+        self.send, self.end, self.taken, self.sent = send, close, 0, 0
         self.waiting: queue.Queue[str | None] = queue.Queue(WAITING)
         self.thread = threading.Thread(target=self._deliver, daemon=True)
         self.thread.start()
 
+    @property
+    def lost(self) -> int:
+        """Decisions of which the receiver has not said that it has them."""
+        return self.taken - self.sent
+
     def write(self, decision: Decision) -> None:
         """Take one decision."""
-        try:
+        self.taken += 1
+        with suppress(queue.Full):
             self.waiting.put_nowait(json.dumps(decision.to_dict()))
-        except queue.Full:
-            self.lost += 1
 
     def close(self) -> None:
         """Deliver what waits, for at most ten seconds."""
-        try:
+        with suppress(queue.Full):
             self.waiting.put(None, timeout=5)
-        except queue.Full:
-            self.lost += self.waiting.qsize()
         self.thread.join(timeout=10)
         self.end()
 
     def _deliver(self) -> None:
         while (text := self.waiting.get()) is not None:
-            try:
+            with suppress(Exception):  # the network's doings are no reason to stop listening
                 self.send(text)
-            except Exception:  # whatever the network does, it is no reason to stop listening
-                self.lost += 1
+                self.sent += 1
 
 
 def _websocket(address: str) -> tuple[Callable[[str], None], Callable[[], None]]:

@@ -221,7 +221,8 @@ def phyphox(address: str, every: float = SLICE) -> Messages:
     """The app phyphox, asked ten times a second (its wiki: "Remote-interface communication").
 
     Open an experiment with the raw sensors, allow remote access, and start it. A phone that is
-    silent is asked again.
+    silent is asked again, and one that brings nothing new whether its clock began anew, as after
+    its data were cleared.
     """
     sensors = _phyphox_sensors(address)
     newest = dict.fromkeys(sensors, 0.0)
@@ -232,13 +233,17 @@ def phyphox(address: str, every: float = SLICE) -> Messages:
         except (OSError, ValueError):
             time.sleep(1.0)
             continue
+        came = False
         for sensor, buffers in sensors.items():
             part = _phyphox_part(content, sensor, buffers)
             if part is None:
                 yield b""  # counted as malformed
             elif len(part.time):
+                came = True
                 newest[sensor] = float(part.time[-1])
                 yield part
+        if not came and _phyphox_anew(address, sensors, newest):
+            newest = dict.fromkeys(sensors, 0.0)
         time.sleep(every)
 
 
@@ -272,6 +277,19 @@ def _phyphox_sensors(address: str) -> dict[str, dict[str, str]]:
 def _phyphox_query(buffers: dict[str, str], newest: float) -> str:
     t = buffers["t"]
     return "&".join([f"{t}={newest!r}", *(f"{buffers[a]}={newest!r}|{t}" for a in "xyz")])
+
+
+def _phyphox_anew(
+    address: str, sensors: dict[str, dict[str, str]], newest: dict[str, float]
+) -> bool:
+    """Whether the last sample of a sensor lies before the newest that came."""
+    clocks = {sensor: buffers["t"] for sensor, buffers in sensors.items()}
+    try:
+        found = _get(f"{address}/get?{'&'.join(clocks.values())}")["buffer"]
+        last = {sensor: found[name]["buffer"][-1] for sensor, name in clocks.items()}
+        return any(float(last[sensor]) < newest[sensor] for sensor in sensors)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return False  # nothing yet
 
 
 def _phyphox_part(content: Any, sensor: str, buffers: dict[str, str]) -> Part | None:
