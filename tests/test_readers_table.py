@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ambulo import Recording, read
 from ambulo.errors import AmbuloError, OutputError, RecordingError
 from ambulo.readers import findings, pieces, source
+from ambulo.readers.grid import rate_of
 from ambulo.readers.table import write
 
 
@@ -525,7 +526,7 @@ def test_clean_parquet_is_read_as_the_careful_way_reads_it(tmp_path: Path) -> No
     columns = {f"acc_{a}": rng.normal(9.8 * (a == "z"), 1, 800).astype(np.float32) for a in "xyz"}
     start = datetime(2026, 3, 1, 9, tzinfo=UTC)
     dates = [start + timedelta(seconds=t) for t in time]
-    jitter = time + 0.004 * rng.random(800)
+    jitter = time + 0.008 * rng.random(800)
     for name, clock in (("seconds", time), ("dates", dates), ("jitter", jitter)):
         frame = pl.DataFrame({"time": clock, **columns})
         frame.write_parquet(tmp_path / f"{name}.parquet", row_group_size=128)
@@ -535,6 +536,28 @@ def test_clean_parquet_is_read_as_the_careful_way_reads_it(tmp_path: Path) -> No
         assert (quick.rate, quick.start) == (careful.rate, careful.start)
         assert len(quick.gaps) == 1 and quick.duration == pytest.approx(careful.duration)
         assert quick.gaps[0].start == pytest.approx(careful.gaps[0].start)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("rate", "digits"), [(128, 3), (104, 3), (64, 3), (52, 3), (31.25, 3), (15.625, 6), (64, 2)]
+)
+def test_rounded_stamps_tell_the_true_rate(
+    tmp_path: Path, rate: float, digits: int, ending: str
+) -> None:
+    time = np.delete(np.arange(4000) / rate, np.arange(250, 4000, 250))  # some are skipped
+    frame = pl.DataFrame({"time": time.round(digits), "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    path = tmp_path / f"rounded.{ending}"
+    frame.write_csv(path) if ending == "csv" else frame.write_parquet(path)
+    assert read(path).rate == rate
+
+
+def test_late_samples_change_no_rate() -> None:
+    for late in (0.005, 0.010, 0.015, 0.018):
+        time = np.arange(3000) / 50
+        time[::20] += late
+        assert rate_of(time.round(3))[0] == 50
+    assert rate_of(np.array([0, 0.0005, 0.02]))[0] == 100  # no step is usual
 
 
 def test_clean_parquet_tells_its_jitter_as_the_careful_way_does(tmp_path: Path) -> None:

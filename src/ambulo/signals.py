@@ -27,6 +27,25 @@ BLOCK = 1 << 18
 """Samples that are resampled together: long recordings need no more memory than that."""
 
 
+def usual_step(steps: Array, about: float) -> float:
+    """The mean of those of `steps` `(n,)`, in seconds, that are near `about`; itself without any.
+
+    Stamps may be rounded. Steps over skipped samples do not count, nor those as much too short.
+    """
+    counted = np.clip((0.9 - np.abs(steps / about - 1)) / 0.4, 0, 1)
+    return float(counted @ steps / counted.sum()) if counted.any() else about
+
+
+def named_rate(step: float) -> float:
+    """The rate in Hz of samples `step` seconds apart, as people write it.
+
+    That is to the nearest 0.1, or the eighth, as 31.25, that it equals within 0.01 %.
+    """
+    tenth, eighth = round(1 / step, 1), round(8 / step) / 8
+    nearer = abs(eighth * step - 1) < min(abs(tenth * step - 1), 1e-4)
+    return eighth if nearer else tenth
+
+
 class Grid:
     """Samples at irregular times, interpolated linearly at `rate` Hz, as they come.
 

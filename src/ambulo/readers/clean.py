@@ -17,7 +17,7 @@ from ambulo.errors import RecordingError
 from ambulo.processes import ahead
 from ambulo.readers.clock import told_zone, zone_of
 from ambulo.readers.finding import Finding, Settings, told_rate
-from ambulo.readers.grid import MAX_GAP
+from ambulo.readers.grid import MAX_GAP, rate_of
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import parse
 from ambulo.readers.order import APART, FEW, YEAR
@@ -258,8 +258,8 @@ class _Track:
         if not self.count:
             self.zero = self.begin = float(time[0])
             if not self.rate:
-                step = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-                self.rate = round(1 / step, 1) if step > 0 else 0.0
+                onward = len(time) > 1 and bool((np.diff(time) > 0).all())
+                self.rate = rate_of(time)[0] if onward else 0.0
             if not 1 < self.rate <= 10_000:
                 return False
         max_gap = self.max_gap or max(MAX_GAP, 2 / self.rate)

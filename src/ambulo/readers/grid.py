@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.readers.finding import NEAR
 from ambulo.recording import Gap
-from ambulo.signals import resample
+from ambulo.signals import named_rate, resample, usual_step
 
 Array = npt.NDArray[Any]
 
@@ -166,15 +166,15 @@ def fill(
 
 
 def rate_of(time: Array, max_gap: float = MAX_GAP) -> tuple[float, float]:
-    """The rate in Hz, to the nearest 0.1, and its jitter: the steps' relative deviation.
+    """The rate in Hz, as `named_rate` has it, and its jitter: the steps' relative deviation.
 
-    The median step tells, unless samples are skipped so often that the mean (without gaps) is
-    over 2 % slower: then the mean does, for the samples are that many a second.
+    The usual step tells, unless samples are skipped so often that the mean (without gaps) is over
+    2 % longer than the median: then the mean does, for the samples are that many a second.
     """
     steps = np.diff(time)
     median = float(np.median(steps))
     near = steps[steps <= max(max_gap, 2 * median)]
     mean = float(near.mean())
-    step = mean if mean > 1.02 * median else median
+    step = mean if mean > 1.02 * median else usual_step(near, mean)
     jitter = float(np.sqrt(np.mean((near / step - 1) ** 2)))
-    return round(1 / step, 1), jitter
+    return named_rate(step), jitter

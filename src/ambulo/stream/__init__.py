@@ -19,7 +19,7 @@ from ambulo.context.causal import Causal
 from ambulo.context.windows import gravity_axes
 from ambulo.errors import RecognizerError, RecordingError
 from ambulo.recognizer import Recognizer
-from ambulo.signals import MAX_GAP, Grid, Resampler
+from ambulo.signals import MAX_GAP, Grid, Resampler, named_rate, usual_step
 from ambulo.stream import snapshots
 from ambulo.stream.arrival import Arrival
 from ambulo.stream.cutting import Cutter
@@ -58,7 +58,7 @@ class Decision:
 class Stream:
     """Decides on windows while their samples come.
 
-    `rate` is that of the samples in Hz; without it, it is the median rate of the first 50, and
+    `rate` is that of the samples in Hz; without it, it is the usual rate of the first 50, and
     nothing is decided before them. `channels` names the columns of what is pushed (default: the
     recognizer's own). `lag` is how many later windows each decision waits for, `patience` how many
     seconds for samples that come out of order; a pause over `max_gap` seconds is a gap (default:
@@ -271,8 +271,9 @@ class Stream:
             return
         trained = self.recognizer.windowing.rate
         assert trained is not None
-        rate = 1 / float(np.median(np.diff(time[:ENOUGH])))
-        self._set_rate(trained if abs(rate / trained - 1) <= NEAR else round(rate, 1))
+        steps = np.diff(time[:ENOUGH])
+        rate = named_rate(usual_step(steps, float(np.median(steps))))
+        self._set_rate(trained if abs(rate / trained - 1) <= NEAR else rate)
         assert self.grid is not None
         self._follow(self.grid.push(time, values))
 
