@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ambulo import AmbuloClassifier, Recognizer
+from ambulo.errors import TrainingError
 from ambulo.sklearn_door import ShapeError
 from ambulo.windows import Windows
 
@@ -153,6 +154,16 @@ def test_what_does_not_fit_is_told(fitted: AmbuloClassifier, synthetic: Windows)
         AmbuloClassifier(channels=["acc_x"] * 4).fit(x, y)
     with pytest.raises(ShapeError, match="one length"):
         AmbuloClassifier().fit([x[0], x[1][:5]], y[:2])
+
+
+def test_too_few_windows_are_told() -> None:
+    two = np.random.default_rng(0).normal(size=(2, 50, 3))
+    with pytest.raises(TrainingError, match="1 of 2 windows is left to learn from"):
+        AmbuloClassifier("best", channels=("acc_x", "acc_y", "acc_z")).fit(two, [0, 1])
+    known = AmbuloClassifier(
+        "best", channels=("acc_x", "acc_y", "acc_z"), options={"validation": 0}
+    ).fit(two, [0, 1])
+    assert np.isfinite(known.predict_proba(two)).all()
 
 
 def test_people_in_a_list_are_scored(fitted: AmbuloClassifier, synthetic: Windows) -> None:

@@ -364,6 +364,11 @@ def split_people(windows: Windows, share: float, seed: int) -> tuple[Windows, Wi
         )
     held = np.random.default_rng(seed).choice(people, n, replace=False)
     aside = np.isin(windows.subjects, held)
+    if (left := len(windows) - int(aside.sum())) < 2:
+        raise TrainingError(
+            f"{left} of {len(windows)} windows is left to learn from beside those of people kept "
+            "aside to stop early: give more windows, or validation=0 to learn from all of them"
+        )
     return windows[~aside], windows[aside]
 
 
