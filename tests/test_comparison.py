@@ -13,7 +13,7 @@ from ambulo.comparison import Comparison, ablate, compare
 from ambulo.datasets import load_dataset
 from ambulo.datasets.synthetic import make
 from ambulo.errors import DatasetError, EvaluationError, OutputError, TrainingError
-from ambulo.report import comparison, save
+from ambulo.report import comparison, save, write_evaluation
 from ambulo.windows import Windows
 
 
@@ -40,6 +40,18 @@ def test_differences_are_paired_by_people(done: Comparison, tmp_path: Path) -> N
     picture = comparison(done)
     assert picture.axes[0].get_title() == "synthetic, loso: 3 test people, 1 seed(s)"
     assert save(picture, tmp_path / "sensors.png").stat().st_size > 5000
+
+
+def test_too_few_people_for_an_interval_are_told(
+    done: Comparison, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    _say(done)
+    assert "3 people are too few for a 95 % interval" in capsys.readouterr().out
+    three = done.evaluations["acc_x"]
+    assert three.to_dict()["interval"].endswith("their own spread, test more")
+    assert "too few for a 95 %" in write_evaluation(three, tmp_path)[0].read_text()
+    assert "one person says nothing" in replace(three, people=("1",)).caution
+    assert replace(three, people=tuple("123456")).caution == ""
 
 
 def test_options_and_models_are_compared(synthetic: Windows) -> None:

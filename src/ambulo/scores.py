@@ -23,6 +23,9 @@ DRAWS = 2000
 """Bootstrap samples of people behind every interval."""
 LEVEL = 0.95
 """Coverage of the intervals."""
+FEWEST = 6
+"""People from which on an interval can be a 95 % one: between the lowest and the highest of n lies
+the median of all with a probability of 1 - 2 / 2^n."""
 BINS = 15
 """Bins of equal width in which confidence is compared with accuracy."""
 COVERAGES = (0.9, 0.8)
@@ -70,6 +73,15 @@ class Evaluation:
     def inflated(self) -> bool:
         """Whether anyone is in training and test, or chose the epoch: no score for new people."""
         return any(fold.inflated for fold in self.folds)
+
+    @property
+    def caution(self) -> str:
+        """What to think of the intervals, should there be too few people for them; '' else."""
+        n = len(self.people)
+        if n == 1:
+            return "one person says nothing of others: the interval is none, test more people"
+        few = f"{n} people are too few for a 95 % interval: it is their own spread, test more"
+        return few if n < FEWEST else ""
 
     def best_seed(self) -> Evaluation:
         """The run that did best on the test people, alone: a mistake, for showing what it adds."""
@@ -219,7 +231,9 @@ class Evaluation:
             "importance": self.importance.to_dict() if self.importance else None,
             "audit": self.audit,
             "folds": [asdict(fold) for fold in self.folds],
-            "interval": f"{LEVEL:.0%} bootstrap over people, {DRAWS} draws",
+            "interval": "; ".join(
+                [f"{LEVEL:.0%} bootstrap over people, {DRAWS} draws", *filter(None, [self.caution])]
+            ),
             "options": self.options,
             "data": self.data,
             "versions": {name: version(name) for name in ("ambulo", "torch", "numpy")}

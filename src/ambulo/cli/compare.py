@@ -143,6 +143,8 @@ def _say(done: Comparison) -> None:
             f"{found.macro_f1()['mean']:>10.3f}{100 * found.worst_person()['accuracy']:>8.1f}"
             f"{done.seconds[name]:>7.0f}"
         )
+    if first.caution:
+        typer.echo(first.caution)
     _by_class(done)
 
 

@@ -135,6 +135,8 @@ def _say(result: Evaluation) -> None:
             f"{name:<10} {100 * score['mean']:5.1f} %   95 % interval over people "
             f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
         )
+    if result.caution:
+        typer.echo(f"           {result.caution}")
     typer.echo(f"worst      {100 * worst['accuracy']:5.1f} %   person {worst['id']}")
     calibration, proper = result.calibration(), result.proper()
     if calibration is not None and proper is not None:

@@ -114,6 +114,8 @@ def _scores(evaluation: Evaluation) -> Section:
         "The interval is a 95 % bootstrap over people: how far the score would move with other "
         "people of the same kind."
     )
+    if evaluation.caution:
+        text += f" But {evaluation.caution}."
     if len(evaluation.seeds) > 1:
         spread = 100 * accuracy["seeds_std"]
         text += (
