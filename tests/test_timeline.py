@@ -111,6 +111,12 @@ def test_unknown_format_is_refused_and_nothing_written(timeline: Timeline, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_a_picture_takes_any_name(tmp_path: Path) -> None:
+    names = ("$\\frac{1$", "\u8d70\u308b\x1b[2J", "a" * 500)
+    bouts = tuple(Bout(k, k + 1, name, 0.9) for k, name in enumerate(names))
+    Timeline(bouts, recording="$_$ \x07 " + "b" * 500).save(tmp_path / "t.png")
+
+
 def test_a_failed_write_leaves_the_old_file(timeline: Timeline, tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_text("old")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambulo.errors import MissingExtraError, OutputError
+from ambulo.errors import MissingExtraError, OutputError, printable
 
 Array = npt.NDArray[Any]
 
@@ -137,12 +138,21 @@ class Timeline:
         for bout in self.bouts:
             if bout.activity == GAP:
                 axes.axvspan(bout.start / 60, bout.end / 60, color="0.92", zorder=0)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [label(name, 40) for name in names])
         axes.invert_yaxis()
         since = f"{self.start:%Y-%m-%d %H:%M:%S}" if self.start else "the start"
         axes.set_xlabel(f"minutes since {since}")
-        axes.set_title(self.recording)
-        figure.savefig(path, dpi=120, format="png")
+        axes.set_title(label(self.recording, 80))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # a name may be in any script
+            figure.savefig(path, dpi=120, format="png")
+
+
+def label(name: str, longest: int = 24) -> str:
+    """A name as matplotlib shows it literally: no mathematics, no control characters, not long."""
+    text = printable(name).replace("\n", " ")
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
+    return text.replace("$", r"\$")
 
 
 def ending(path: Path) -> str:

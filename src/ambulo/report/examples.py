@@ -12,8 +12,9 @@ import numpy.typing as npt
 from ambulo.datasets import Dataset
 from ambulo.errors import EvaluationError
 from ambulo.recording import Channel
-from ambulo.report.figures import WIDTH, figure, label, marked
+from ambulo.report.figures import WIDTH, figure, marked
 from ambulo.scores import Evaluation
+from ambulo.timeline import label
 from ambulo.windows import Windows
 
 if TYPE_CHECKING:

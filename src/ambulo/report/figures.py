@@ -13,7 +13,7 @@ import numpy as np
 from ambulo.errors import EvaluationError, MissingExtraError, OutputError
 from ambulo.importance import Importance
 from ambulo.scores import Evaluation
-from ambulo.timeline import write_whole
+from ambulo.timeline import label, write_whole
 from ambulo.windows import natural
 
 if TYPE_CHECKING:
@@ -54,13 +54,6 @@ def save(picture: Figure, path: str | Path) -> Path:
     content = drawn(picture, "png", 120)
     write_whole(path, lambda to: to.write_bytes(content))
     return path
-
-
-def label(name: str, longest: int = 24) -> str:
-    """A name as matplotlib shows it literally: no mathematics, no control characters, not long."""
-    text = "".join(c if c.isprintable() else "\ufffd" for c in name)
-    text = text if len(text) <= longest else text[: longest - 1] + "…"
-    return text.replace("$", r"\$")
 
 
 def title(evaluation: Evaluation) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ambulo.day import NOTHING
 from ambulo.fleet.summary import Summary
-from ambulo.report.figures import WIDTH, figure, label
+from ambulo.report.figures import WIDTH, figure
 from ambulo.report.page import Facts, Picture, Section, Table, render
-from ambulo.timeline import write_whole
+from ambulo.timeline import label, write_whole
 
 if TYPE_CHECKING:
     import polars as pl

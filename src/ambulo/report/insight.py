@@ -5,9 +5,10 @@ from __future__ import annotations
 from ambulo.report import examples as drawing
 from ambulo.report import figures
 from ambulo.report.examples import Example, choose
-from ambulo.report.figures import RED, label, marked, title
+from ambulo.report.figures import RED, marked, title
 from ambulo.report.page import Part, Picture, Section, Table
 from ambulo.scores import Evaluation
+from ambulo.timeline import label
 from ambulo.windows import Windows
 
 

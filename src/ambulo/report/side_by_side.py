@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambulo.report.figures import WIDTH, figure, label, marked
+from ambulo.report.figures import WIDTH, figure, marked
 from ambulo.report.insight import percent
 from ambulo.report.page import Part, Picture, Section, Table, write_page
+from ambulo.timeline import label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
