@@ -140,3 +140,9 @@ def test_only_the_command_line_prints() -> None:
         calls = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
         names = {n.func.id for n in calls if isinstance(n.func, ast.Name)}
         assert not names & {"print", "eval", "exec"}, path
+
+
+def test_the_command_line_prints_by_say_alone() -> None:
+    """What is printed anywhere else may hold a name that steers the terminal."""
+    for path in (SOURCE / "cli").glob("*.py"):
+        assert path.stem == "saying" or "typer.echo" not in path.read_text(), path

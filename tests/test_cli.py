@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from typer.testing import CliRunner
 
 from ambulo.cli import app, main
 from ambulo.datasets.synthetic import make
+from ambulo.errors import printable
+from ambulo.progress import bar
 from ambulo.readers.table import write
 
 
@@ -264,3 +267,40 @@ def test_a_name_in_a_message_does_not_steer_the_terminal(
     with pytest.raises(SystemExit):
         main()
     assert "absent\ufffd\ufffd2J.csv: there is no such file" in capsys.readouterr().err
+
+
+STEERS = "sit\x1b]0;x\x07ting\x1b[2J[/red]\u202e\x7f"
+"""A name that retitles and clears a terminal, ends markup, and turns what follows around."""
+
+
+def test_names_steer_no_terminal_and_machines_get_them_exactly(tmp_path: Path) -> None:
+    (made,) = make(people=1, minutes=1.0)
+    named = tuple(replace(i, activity=STEERS) for i in made.intervals[:1])
+    write(replace(made, intervals=named), tmp_path / "mine" / "a.csv")
+    (tmp_path / "mine" / "manifest.csv").write_text(f'file,person\na.csv,"{STEERS}"\n')
+    said = ambulo("datasets", "show", "mine", "--out", "a.png", cwd=tmp_path).stdout
+    assert "sit\ufffd]0;x\ufffdting\ufffd[2J[/red]\ufffd\ufffd" in said
+    assert not {c for c in said if not c.isprintable() and c != "\n"}
+    exact = json.loads(ambulo("datasets", "show", "mine", "--json", cwd=tmp_path).stdout)
+    assert exact["counts"][STEERS][STEERS] > 0
+
+
+def test_letters_that_join_and_blanks_of_all_scripts_are_printed() -> None:
+    for name in (
+        "\u0645\u06cc\u200c\u0631\u0648\u0645",
+        "\u6b69\u304f\u3000\u901f",
+        "20\u00a0min",
+        "one\ntwo",
+    ):
+        assert printable(name) == name
+
+
+def test_a_progress_bar_shows_names_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", "200")
+    with bar(f"[/b] {STEERS}", show=True) as advance:
+        advance(1.0, f"[/i] {STEERS}")
+    said = capsys.readouterr().err
+    assert "[/b] sit\ufffd]0;x" in said and "\x1b]0" not in said

@@ -22,7 +22,11 @@ from __future__ import annotations
 
 def printable(text: str) -> str:
     """A text without what would steer a terminal: names of files and activities are anybody's."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return "".join(c if c.isprintable() or c in _HARMLESS else "\ufffd" for c in text)
+
+
+_HARMLESS = "\n\u00a0\u202f\u3000\u200c\u200d"
+"""Lines, blanks, and what joins or parts letters, as Persian and Hindi write them."""
 
 
 class AmbuloError(Exception):

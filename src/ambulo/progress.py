@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ambulo.errors import printable
+
 Advance = Callable[[float, str], None]
 """Call with the share done since the last call, 0 to 1, and what to say about it."""
 
@@ -23,15 +25,15 @@ def bar(title: str, *, show: bool | None = None, known: bool = True) -> Iterator
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(title, total=1.0 if known else None, text="")
+        task = shown.add_task(printable(title), total=1.0 if known else None, text="")
 
         def advance(share: float, text: str) -> None:
-            shown.update(task, advance=share, text=text)
+            shown.update(task, advance=share, text=printable(text))
 
         yield advance

@@ -22,7 +22,8 @@ from ambulo.cli import (
     teach,
     tune,
 )
-from ambulo.errors import EXTRAS, AmbuloError, MissingExtraError, printable
+from ambulo.cli.saying import say
+from ambulo.errors import EXTRAS, AmbuloError, MissingExtraError
 from ambulo.processes import wait_little
 
 app = typer.Typer(
@@ -64,7 +65,7 @@ def ambulo(
     if version:
         from ambulo import __version__
 
-        typer.echo(__version__)
+        say(__version__)
 
 
 def main() -> None:
@@ -73,15 +74,15 @@ def main() -> None:
     try:
         app()
     except AmbuloError as error:
-        typer.echo(f"error: {printable(str(error))}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        typer.echo(f"error: {MissingExtraError(error.name, EXTRAS[error.name])}", err=True)
+        say(f"error: {MissingExtraError(error.name, EXTRAS[error.name])}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

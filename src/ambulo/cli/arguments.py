@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ambulo.cli.saying import say
+
 if TYPE_CHECKING:
     from ambulo.datasets import Dataset
     from ambulo.recognizer import Recognizer
@@ -74,9 +76,9 @@ def load(
     for name, note in loaded.notes.items():
         if "missing" in name and isinstance(note, dict):
             for reason in note.values():
-                typer.echo(f"note: {dataset}: not read: {reason}", err=True)
+                say(f"note: {dataset}: not read: {reason}", err=True)
         elif "missing" in name and note:
-            typer.echo(f"note: {dataset}: {name.replace('_', ' ')}: {note}", err=True)
+            say(f"note: {dataset}: {name.replace('_', ' ')}: {note}", err=True)
     return loaded
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from ambulo.cli.arguments import (
     Seconds,
     cut,
 )
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.audit import Audit, Inflation
@@ -88,7 +88,7 @@ def audit(
     else:
         windows = cut(dataset, data, activities, device, channels, seconds, overlap)
         reports = _of_protocol(windows, protocol, picked, seed)
-    typer.echo(json.dumps(_plain(reports)) if json_ else "\n".join(r["said"] for r in reports))
+    say(_plain(reports) if json_ else "\n".join(r["said"] for r in reports))
     if not all(report["clean"] for report in reports):
         raise typer.Exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +24,7 @@ from ambulo.cli.arguments import (
     load,
     options,
 )
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.comparison import Comparison
@@ -118,7 +118,7 @@ def compare(
 
 def _show(done: Comparison, out: Path | None, json_: bool) -> None:
     if json_:
-        typer.echo(json.dumps(done.to_dict()))
+        say(done.to_dict())
     else:
         _say(done)
     if out is not None:  # last, so that what took long is not lost where it cannot be written
@@ -130,21 +130,21 @@ def _show(done: Comparison, out: Path | None, json_: bool) -> None:
 def _say(done: Comparison) -> None:
     first = next(iter(done.evaluations.values()))
     if first.inflated:
-        typer.echo(INFLATED)
-    typer.echo(
+        say(INFLATED)
+    say(
         f"{first.dataset}, protocol {first.protocol}, {len(first.people)} test people, "
         f"{len(first.seeds)} seed(s)\n"
         f"{done.over:<16}{'accuracy %':>20}{'difference':>24}{'macro F1':>10}{'worst':>8}{'s':>7}"
     )
     for name, found in done.evaluations.items():
         score, gap = found.accuracy(), done.difference(name)
-        typer.echo(
+        say(
             f"{name:<16}{_interval(score):>20}{_interval(gap, '+'):>24}"
             f"{found.macro_f1()['mean']:>10.3f}{100 * found.worst_person()['accuracy']:>8.1f}"
             f"{done.seconds[name]:>7.0f}"
         )
     if first.caution:
-        typer.echo(first.caution)
+        say(first.caution)
     _by_class(done)
 
 
@@ -160,9 +160,7 @@ def _by_class(done: Comparison) -> None:
         for activity, row in found.per_class().items():
             rows.setdefault(activity, []).append(row)
     width = max(14, *(len(name) + 2 for name in done.evaluations))
-    typer.echo(
-        "\nrecall / precision %  " + "".join(f"{name:>{width}}" for name in done.evaluations)
-    )
+    say("\nrecall / precision %  " + "".join(f"{name:>{width}}" for name in done.evaluations))
     for activity, cells in rows.items():
         shown = [f"{100 * c['recall']:.1f} / {100 * c['precision']:.1f}" for c in cells]
-        typer.echo(f"{activity:<22}" + "".join(f"{cell:>{width}}" for cell in shown))
+        say(f"{activity:<22}" + "".join(f"{cell:>{width}}" for cell in shown))

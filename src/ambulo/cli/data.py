@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ambulo.cli.arguments import Activities, DataPath, Device, Json, load
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.windows import Windows
@@ -32,15 +32,15 @@ def datasets(context: typer.Context, json_: Json = False) -> None:
 
     rows = [describe(name) for name in DATASETS]
     if json_:
-        typer.echo(json.dumps(rows))
+        say(rows)
         return
     for row in rows:
-        typer.echo(f"{row['name']:<12} {row['title']}")
-        typer.echo(
+        say(f"{row['name']:<12} {row['title']}")
+        say(
             f"{'':<12} {row['people']} people, {row['rate']:g} Hz, {', '.join(row['placements'])}; "
             f"{row['size']}"
         )
-        typer.echo(f"{'':<12} terms: {row['terms']}; {row['place']}")
+        say(f"{'':<12} terms: {row['terms']}; {row['place']}")
 
 
 @datasets_app.command("show")
@@ -69,7 +69,7 @@ def datasets_show(
         out = out or Path(f"{Path(name).resolve().name}.png")
         facts["picture"] = str(report.save(report.signals(loaded), out))
     if json_:
-        typer.echo(json.dumps(facts))
+        say(facts)
         return
     facts["activities"] = "; ".join(f"{k}: {_plain(v)}" for k, v in facts["activities"].items())
     facts["groups"] = "; ".join(f"{k}: {_plain(v)}" for k, v in facts["groups"].items())
@@ -78,13 +78,13 @@ def datasets_show(
         *("terms", "citation", "remarks"),
     ):
         if facts[key]:
-            typer.echo(f"{key:<11} {_plain(facts[key])}")
+            say(f"{key:<11} {_plain(facts[key])}")
     for key, note in loaded.notes.items():
         if isinstance(note, dict) and "missing" in key:
             note = f"{len(note)}, told above"
-        typer.echo(f"{'note':<11} {key.replace('_', ' ')}: {_plain(note)}")
+        say(f"{'note':<11} {key.replace('_', ' ')}: {_plain(note)}")
     _table(windows)
-    typer.echo(f"picture     {facts['picture'] or 'none: nothing in it is labelled'}")
+    say(f"picture     {facts['picture'] or 'none: nothing in it is labelled'}")
 
 
 def _plain(value: Any) -> str:
@@ -94,12 +94,12 @@ def _plain(value: Any) -> str:
 def _table(windows: Windows) -> None:
     """Windows of each activity, a row a person."""
     width = max(map(len, windows.activities), default=0) + 1
-    typer.echo(
+    say(
         f"\nwindows of {windows.windowing.seconds:g} s by person\n{'':<8}"
         + "".join(f"{name:>{width}}" for name in windows.activities)
     )
     for person, counts in windows.counts().items():
-        typer.echo(f"{person:<8}" + "".join(f"{n:>{width}}" for n in counts.values()))
+        say(f"{person:<8}" + "".join(f"{n:>{width}}" for n in counts.values()))
 
 
 @datasets_app.command("export")
@@ -130,4 +130,4 @@ def datasets_export(
     chosen = found[recording] if recording else loaded.recordings[0]
     file = write(chosen, out, labels=labels)
     facts = {"file": str(file), "recording": chosen.name, "samples": len(chosen)}
-    typer.echo(json.dumps(facts) if json_ else f"{file}: {chosen!r}")
+    say(facts if json_ else f"{file}: {chosen!r}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ambulo.cli.arguments import DataPath, Json, apart, as_taken
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.exporting import Array
@@ -39,18 +39,16 @@ def export(
     loaded = load(recognizer)
     apart(out, recognizer, Path(check) if check else None)
     if check is None:
-        typer.echo(
-            "note: checked on made-up windows; --check DATASET or RECORDING is better", err=True
-        )
+        say("note: checked on made-up windows; --check DATASET or RECORDING is better", err=True)
         found = run(loaded, out, format=format)
     else:
         windows = _windows(loaded, check, data)
         found = run(loaded, out, format=format, windows=windows, checked_on=check)
     if json_:
-        typer.echo(json.dumps(found.to_dict()))
+        say(found.to_dict())
         return
     kind = f"opset {found.opset}" if found.opset else "C99"
-    typer.echo(
+    say(
         f"{found.file}: {found.format}, {kind}, {found.bytes / 1e3:.0f} kB, "
         f"{found.milliseconds:.2f} ms a window; on {found.windows} windows ({found.checked_on}) "
         f"probabilities differ by at most {found.difference:.1e}, decisions in "

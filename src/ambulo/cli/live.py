@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ambulo.cli.arguments import Lag
+from ambulo.cli.saying import say
 
 
 def stream(
@@ -61,6 +62,6 @@ def stream(
     names = [*(to or []), *(["jsonl"] if json_ and to else [])] or [default]
     counts = run(following, messages, [sink(name, model.activities) for name in names])
     if missing := counts.pop("channels_missing"):
-        typer.echo(f"note: these channels never came: {', '.join(missing)}", err=True)
+        say(f"note: these channels never came: {', '.join(missing)}", err=True)
     said = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items() if value)
-    typer.echo(f"note: {said or 'nothing came'}", err=True)
+    say(f"note: {said or 'nothing came'}", err=True)

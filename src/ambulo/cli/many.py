@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ambulo.cli.arguments import Context, Json
+from ambulo.cli.saying import say
 
 
 def score(
@@ -43,7 +43,7 @@ def score(
             anyway=anyway,
             tell=advance,
         )
-    typer.echo(json.dumps(found.to_dict()) if json_ else str(found))
+    say(found.to_dict() if json_ else str(found))
 
 
 def summarize(
@@ -76,4 +76,4 @@ def summarize(
             write_whole(file, writers[file.suffix])
         else:
             raise OutputError(f"{file}: what is written is .html, {', '.join(writers)}")
-    typer.echo(json.dumps(found.to_dict(), default=str) if json_ else str(found))
+    say(found.to_dict() if json_ else str(found))

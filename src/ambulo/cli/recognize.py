@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +28,7 @@ from ambulo.cli.arguments import (
     options,
     stated,
 )
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.recognizer import Recognizer
@@ -74,11 +74,11 @@ def train(
         return
     recognizer.save(out)
     if recognizer.card["interrupted"]:
-        typer.echo(f"interrupted: {out} holds the best epoch so far", err=True)
+        say(f"interrupted: {out} holds the best epoch so far", err=True)
     if json_:
-        typer.echo(json.dumps({"file": str(out), **recognizer.card}))
+        say({"file": str(out), **recognizer.card})
         return
-    typer.echo(f"{out}\n{recognizer.describe()}")
+    say(f"{out}\n{recognizer.describe()}")
 
 
 def _training_people(windows: Windows, people: str) -> list[str]:
@@ -122,7 +122,7 @@ def windows(
     chosen = {"seconds": seconds, "overlap": overlap, "channels": channels, "keep": "all"}
     found = load_windows(save_windows(parts_of(loaded, **chosen), out))
     about = found.describe() | {"folder": str(out)}
-    typer.echo(json.dumps(about) if json_ else f"{out}: {found!r}")
+    say(about if json_ else f"{out}: {found!r}")
 
 
 def predict(
@@ -168,12 +168,12 @@ def predict(
     _tell(path, signal)
     if model is None:
         name, model, why = suiting(signal)
-        typer.echo(f"note: {path}: recognizer '{name}': {why}", err=True)
+        say(f"note: {path}: recognizer '{name}': {why}", err=True)
     _suit(path, signal, model, anyway)
     timeline = model.predict(signal, context=context, lag=lag)
     for file in out or []:
         timeline.save(file)
-    typer.echo(json.dumps(timeline.rows()) if json_ else str(timeline))
+    say(timeline.rows() if json_ else str(timeline))
 
 
 def report(
@@ -209,11 +209,11 @@ def report(
     files = write_daily(found, out)
     if json_:
         days = [day.to_dict() for day in found.days]
-        typer.echo(json.dumps({"files": [str(file) for file in files], "days": days}))
+        say({"files": [str(file) for file in files], "days": days})
         return
     for day in found.days:
-        typer.echo(str(day))
-    typer.echo(str(files[0]))
+        say(str(day))
+    say(str(files[0]))
 
 
 def _tell(path: Path, signal: Recording) -> None:
@@ -222,10 +222,10 @@ def _tell(path: Path, signal: Recording) -> None:
 
     for note in ("rows_dropped", "rows_out_of_order", "rows_of_the_same_time"):
         if signal.notes.get(note):
-            typer.echo(f"note: {path}: {signal.notes[note]} {note.replace('_', ' ')}", err=True)
+            say(f"note: {path}: {signal.notes[note]} {note.replace('_', ' ')}", err=True)
     for finding in findings(signal):
         if finding.sure != "stated" and finding.what not in ("calibration", "not worn"):
-            typer.echo(f"note: {path}: {finding}", err=True)
+            say(f"note: {path}: {finding}", err=True)
 
 
 def _suit(path: Path, signal: Recording, model: Recognizer, anyway: bool) -> None:
@@ -235,7 +235,7 @@ def _suit(path: Path, signal: Recording, model: Recognizer, anyway: bool) -> Non
 
     found = fit(signal, model)
     for check in found.of("doubt"):
-        typer.echo(f"doubt: {path}: {check.what}: {check.found}: {check.remedy}", err=True)
+        say(f"doubt: {path}: {check.what}: {check.found}: {check.remedy}", err=True)
     if (reasons := found.reasons("refuse")) and not anyway:
         raise RecognizerError(f"{path} does not suit this recognizer: {reasons} (or --anyway)")
 
@@ -264,17 +264,17 @@ def inspect(
     signal = read(file, **stated(as_, rate))
     suits = fit(signal, model) if model else None
     if json_:
-        typer.echo(json.dumps(_facts(signal, suits)))
+        say(_facts(signal, suits))
         return
     for key, value in _facts(signal, None).items():
         if key not in ("findings", "gaps"):
-            typer.echo(f"{key:<12} {_plain(value)}")
+            say(f"{key:<12} {_plain(value)}")
     for finding in signal.notes["findings"]:
-        typer.echo(f"{finding.sure:<12} {finding.what}: {finding.decided}: {finding.why}")
+        say(f"{finding.sure:<12} {finding.what}: {finding.decided}: {finding.why}")
         if finding.override and finding.sure != "stated":
-            typer.echo(f"{'':<12} otherwise: --as {finding.override}")
+            say(f"{'':<12} otherwise: --as {finding.override}")
     for check in suits.checks if suits else ():
-        typer.echo(f"{check.verdict:<12} {check.what}: {check.found}" + _do(check.remedy))
+        say(f"{check.verdict:<12} {check.what}: {check.found}" + _do(check.remedy))
 
 
 def _do(remedy: str) -> str:
@@ -321,4 +321,4 @@ def describe(recognizer: Path, json_: Json = False) -> None:
     from ambulo.pretrained import load
 
     loaded = load(recognizer)
-    typer.echo(json.dumps(loaded.card) if json_ else loaded.describe())
+    say(loaded.card if json_ else loaded.describe())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ambulo.cli.arguments import DataPath, Json, Seeds, Workers
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.reproduction import Reproduction
@@ -48,7 +48,7 @@ def reproduce(
             seeds=seeds,
             workers=workers or os.cpu_count() or 1,
             data=data,
-            tell=lambda line: typer.echo(line, err=True),
+            tell=lambda line: say(line, err=True),
         )
         found += done
         if not json_:
@@ -59,39 +59,39 @@ def reproduce(
         from ambulo.report import write_reproductions
 
         lead = "Trained briefly: these numbers mean nothing." if quick else ""
-        typer.echo(f"report: {write_reproductions(found, report, lead=lead)[0]}", err=json_)
+        say(f"report: {write_reproductions(found, report, lead=lead)[0]}", err=json_)
     if json_:
-        typer.echo(json.dumps(everything))
+        say(everything)
         return
     _summary(found)
 
 
 def _say(done: Reproduction, quick: bool) -> None:
     """The way from the published number to the honest one, a line a stage."""
-    typer.echo(f"\n{done.recipe.name}: {done.recipe.title}\n  on {done.data}")
+    say(f"\n{done.recipe.name}: {done.recipe.title}\n  on {done.data}")
     if quick:
-        typer.echo("  quick: trained briefly; these numbers mean nothing")
+        say("  quick: trained briefly; these numbers mean nothing")
     for label, accuracy, points in done.rows():
         number = "  –  " if accuracy is None else f"{100 * accuracy:5.1f}"
         change = "" if points is None else f"{points:+6.1f}"
-        typer.echo(f"  {number} % {change:>7}  {label}")
+        say(f"  {number} % {change:>7}  {label}")
     honest = done.honest.evaluation
     assert honest is not None
     score = honest.accuracy()
-    typer.echo(
+    say(
         f"  honest interval over people {100 * score['low']:.1f} to {100 * score['high']:.1f}; "
         "each: "
         + ", ".join(f"{p} {100 * r['accuracy']:.1f}" for p, r in honest.per_person().items())
     )
     if done.recipe.silent:
-        typer.echo(f"  where the publication is silent: {done.recipe.silent}")
+        say(f"  where the publication is silent: {done.recipe.silent}")
 
 
 def _summary(found: list[Reproduction]) -> None:
-    typer.echo(f"\n{'recipe':<20}{'model':<20}{'published':>10}{'reproduced':>12}{'honest':>8}")
+    say(f"\n{'recipe':<20}{'model':<20}{'published':>10}{'reproduced':>12}{'honest':>8}")
     for done in found:
         published = "–" if done.published is None else f"{100 * done.published:.1f}"
-        typer.echo(
+        say(
             f"{done.recipe.name:<20}{done.model:<20}{published:>10}"
             f"{100 * done.reproduced.accuracy:>12.1f}{100 * done.honest.accuracy:>8.1f}"
         )

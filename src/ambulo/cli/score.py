@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -31,6 +30,7 @@ from ambulo.cli.arguments import (
     options,
 )
 from ambulo.cli.arguments import load as load_data
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.scores import Evaluation
@@ -106,9 +106,9 @@ def evaluate(
     if isinstance(tested, Recognizer):
         learnt = [person for person in windows.people if person in result.folds[0].train]
         if learnt:
-            typer.echo(f"note: left out, as learnt from: {', '.join(learnt)}", err=True)
+            say(f"note: left out, as learnt from: {', '.join(learnt)}", err=True)
     if json_:
-        typer.echo(json.dumps(result.to_dict()))
+        say(result.to_dict())
     else:
         _say(result)
     if report is not None:  # last, so that what took long is not lost where it cannot be written
@@ -116,40 +116,40 @@ def evaluate(
 
         command = shlex.join(["ambulo", *sys.argv[1:]])
         page = write_evaluation(result, report, windows=windows, command=command)[0]
-        typer.echo(f"report: {page}", err=json_)
+        say(f"report: {page}", err=json_)
 
 
 def _say(result: Evaluation) -> None:
     """The scores in words and a table."""
     accuracy, f1, worst = result.accuracy(), result.macro_f1(), result.worst_person()
     if result.inflated:
-        typer.echo(INFLATED)
-    typer.echo(
+        say(INFLATED)
+    say(
         f"{result.model} on {result.dataset}, protocol {result.protocol}, "
         f"{len(result.seeds)} seed(s), {result.windows['train']} training and "
         f"{result.windows['test']} test windows, {len(result.people)} test people"
         + ("" if result.context == "none" else f", context {result.context}")
     )
     for name, score in (("accuracy", accuracy), ("macro F1", f1)):
-        typer.echo(
+        say(
             f"{name:<10} {100 * score['mean']:5.1f} %   95 % interval over people "
             f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
         )
     if result.caution:
-        typer.echo(f"           {result.caution}")
-    typer.echo(f"worst      {100 * worst['accuracy']:5.1f} %   person {worst['id']}")
+        say(f"           {result.caution}")
+    say(f"worst      {100 * worst['accuracy']:5.1f} %   person {worst['id']}")
     calibration, proper = result.calibration(), result.proper()
     if calibration is not None and proper is not None:
-        typer.echo(
+        say(
             f"confidence is off by {100 * calibration['ece']:.1f} % (ECE), Brier "
             f"{proper['brier']:.3f}, log-loss {proper['log_loss']:.3f}"
         )
     if result.audit is not None:
-        typer.echo(f"audit      {result.audit['verdict']}")
+        say(f"audit      {result.audit['verdict']}")
         for finding in result.audit["findings"][:10]:
-            typer.echo(f"  {finding['severity']:<6} {finding['text']}")
+            say(f"  {finding['severity']:<6} {finding['text']}")
     for name, row in result.per_class().items():
-        typer.echo(
+        say(
             f"  {name:<20} precision {row['precision']:.3f}  recall {row['recall']:.3f}  "
             f"F1 {row['f1']:.3f}  {row['windows']} windows"
         )

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ambulo.cli.saying import say
+
 
 def serve(
     recognizer: Annotated[
@@ -51,7 +53,6 @@ def serve(
 
     Example: ambulo serve waist.ambulo --collect recordings
     """
-    import json
 
     from ambulo.server import Options, listen, new_token, qr_code, server
     from ambulo.server.certificate import addresses
@@ -76,9 +77,9 @@ def serve(
     port = listening.getsockname()[1]
     url = f"{'http' if http else 'https'}://{place}:{port}/#token={options.token}"
     if json_:
-        typer.echo(json.dumps({"url": url, "token": options.token}))
+        say({"url": url, "token": options.token})
     else:
-        typer.echo(f"{qr_code(url)}\n{url}\n")
+        say(f"{qr_code(url)}\n{url}\n")
         _explain(own is not None, http)
     serving.run(sockets=[listening])
 
@@ -122,16 +123,16 @@ def _place() -> Path:
 
 def _explain(own: bool, http: bool) -> None:
     if own:
-        typer.echo(
+        say(
             "The certificate was made here, so phones warn once: go on, or, to use the page\n"
             "offline too, open /certificate on the phone and trust it in its settings."
         )
     if http:
-        typer.echo("Without TLS, phones give this page no motion: for this machine only.")
+        say("Without TLS, phones give this page no motion: for this machine only.")
     from ambulo.server.app import WEB
 
     if not (WEB / "vendor" / "ort.wasm.min.mjs").is_file():
-        typer.echo(
+        say(
             "note: the browser's runtime is not installed (in a checkout: "
             "scripts/install-browser-runtime, then pip install .): "
             "phones can collect, and let this machine decide",

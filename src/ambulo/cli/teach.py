@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ambulo.cli.arguments import Json, as_taken
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.recognizer import Recognizer
@@ -44,9 +44,9 @@ def adapt(
     child = teach(parent, windows, old=_cut(parent, old, None) if old else None, seed=seed)
     child.save(out)
     if json_:
-        typer.echo(json.dumps({"file": str(out), **child.card}))
+        say({"file": str(out), **child.card})
         return
-    typer.echo(f"{out}: {child.card['adapted']}")
+    say(f"{out}: {child.card['adapted']}")
 
 
 def _cut(parent: Recognizer, name: str, only: str | None) -> Windows:

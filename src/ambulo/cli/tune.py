@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ambulo.cli.arguments import Activities, DataPath, Device, Json, Set, load, options
+from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
     from ambulo.tuning import Tuning
@@ -57,7 +58,7 @@ def tune(
         study=study,
         **options(set_),
     )
-    typer.echo(json.dumps(done.to_dict())) if json_ else _say(done)
+    say(done.to_dict()) if json_ else _say(done)
     if out is not None:  # last, so that what took long is not lost where it cannot be written
         from ambulo.report import save, trials_of
 
@@ -85,17 +86,17 @@ def _value(text: str) -> Any:
 
 def _say(done: Tuning) -> None:
     for search in done.searches:
-        typer.echo(
+        say(
             f"{done.model} on {done.dataset}, {search.fold}: {len(search.trials)} trials, "
             f"scored by macro-F1 in {done.inner} of its training people"
         )
         ranked = sorted(search.trials, key=lambda t: (t.pruned, -t.mean))
         for trial in ranked[:10]:
             given = "  ".join(f"{key}={value}" for key, value in trial.options.items())
-            typer.echo(f"  {trial.mean:.4f}{' given up' if trial.pruned else ''}  {given}")
+            say(f"  {trial.mean:.4f}{' given up' if trial.pruned else ''}  {given}")
         score = search.evaluation
         given = ", ".join(f"{key}={value}" for key, value in search.chosen.items())
-        typer.echo(
+        say(
             f"chosen {given}; on its test people, once: accuracy "
             f"{100 * score.accuracy()['mean']:.1f} %, macro-F1 {score.macro_f1()['mean']:.3f}, "
             f"worst person {100 * score.worst_person()['accuracy']:.1f} %"
