@@ -337,6 +337,24 @@ def test_websockets_both_ways(recognizer: Recognizer, recording: Recording) -> N
         sources.source(f"ws://127.0.0.1:{free_port()}")
 
 
+def test_pages_of_other_sites_push_nothing(recording: Recording) -> None:
+    client = pytest.importorskip("websockets.sync.client")
+    at = f"127.0.0.1:{free_port()}"
+    messages, mine = sources.source(f"http://{at}"), {"Origin": f"http://{at.upper()}"}
+    for origin in ("https://other.example", "null", ""):
+        other = {"Origin": origin}
+        assert requests.post(f"http://{at}", b"bad", headers=other, timeout=5).status_code == 403
+    assert requests.post(f"http://{at}", b"good", headers=mine, timeout=5).status_code == 200
+    assert received(messages, 1) == [b"good"]
+    at = f"127.0.0.1:{free_port()}"
+    messages = sources.source(f"ws://:{at.partition(':')[2]}")
+    with pytest.raises(client.InvalidStatus, match="403"):
+        client.connect(f"ws://{at}", origin="https://other.example")
+    with client.connect(f"ws://{at}", origin=f"http://{at}") as phone:
+        phone.send("good")
+    assert received(messages, 1) == ["good"]
+
+
 def islice_of(messages: Iterator[Any], n: int) -> Iterator[Any]:
     yield from islice(messages, n)
 

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
@@ -125,14 +125,26 @@ def udp(host: str, port: int) -> Messages:
     return Live(lambda: listening.recv(LARGEST), listening.close)
 
 
+def foreign(headers: Mapping[str, str]) -> bool:
+    """Whether another site's page asks, as browsers say; apps and programs name no other host."""
+    origin, host = headers.get("Origin"), headers.get("Host")
+    return origin is not None and origin.partition(":")[2].lower() != f"//{host}".lower()
+
+
 def http(host: str, port: int) -> Messages:
-    """One message a POST, as the app Sensor Logger pushes them (set its push URL to this one)."""
+    """One message a POST, as the app Sensor Logger pushes them (set its push URL to this one).
+
+    Anybody who reaches the port may push, but for pages of other sites.
+    """
     waiting: queue.Queue[bytes] = queue.Queue(WAITING)
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 30
 
         def do_POST(self) -> None:
+            if foreign(self.headers):
+                self.close_connection = True
+                return self._answer(403)
             length = self.headers.get("Content-Length", "")
             size = int(length) if length.isascii() and length.isdigit() else -1
             if not 0 <= size <= LARGEST:
@@ -160,19 +172,22 @@ def http(host: str, port: int) -> Messages:
 
 
 def websocket_server(host: str, port: int) -> Messages:
-    """What clients of a websocket that listens here send."""
+    """What clients of a websocket that listens here send, but for pages of other sites."""
     waiting: queue.Queue[bytes | str] = queue.Queue(WAITING)
 
     def take(connection: Any) -> None:
         for message in connection:
             waiting.put(message)
 
+    def check(connection: Any, request: Any) -> Any:
+        return connection.respond(403, "") if foreign(request.headers) else None
+
     try:
         from websockets.sync.server import serve
     except ImportError as error:
         raise MissingExtraError("websockets", "serve") from error
     try:
-        server = serve(take, host, port, max_size=LARGEST)
+        server = serve(take, host, port, process_request=check, max_size=LARGEST)
     except OSError as error:
         raise _unopened("ws", host, port, error) from error
     return _from_thread(server, waiting)
