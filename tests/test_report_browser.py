@@ -84,7 +84,9 @@ def test_it_fits_and_every_picture_is_seen(page: Path, tmp_path: Path, width: in
     assert wide == width and images == seen > 8
 
 
-def measured(page: Path, tmp_path: Path, width: int) -> tuple[int, int, int]:
+def measured(
+    page: Path, tmp_path: Path, width: int, what: str = "d.documentElement.scrollWidth"
+) -> tuple[int, int, int]:
     """How wide a page is in a frame of this width, its pictures, and those of them to be seen."""
     frame = tmp_path / "frame.html"
     frame.write_text(
@@ -92,12 +94,12 @@ def measured(page: Path, tmp_path: Path, width: int) -> tuple[int, int, int]:
         f'srcdoc="{html.escape(page.read_text())}"></iframe>'
         """<script>
         window.onload = () => {
-          const page = document.getElementById("f").contentDocument;
-          const images = [...page.images];
+          const d = document.getElementById("f").contentDocument;
+          const images = [...d.images];
           const seen = images.filter(i => i.naturalWidth > 100 && i.clientWidth > 250);
-          document.title = [page.documentElement.scrollWidth, images.length, seen.length].join();
+          document.title = [WHAT, images.length, seen.length].join();
         };
-        </script>"""
+        </script>""".replace("WHAT", what)
     )
     dom, _, asked = browse(frame, tmp_path, "--virtual-time-budget=20000", "--dump-dom")
     found = re.search(r"<title>(\d+),(\d+),(\d+)</title>", dom)

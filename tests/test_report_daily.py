@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_report_browser import CHROMIUM, browse
+from test_report_browser import CHROMIUM, browse, measured
 
 from ambulo import Gap, Recognizer, Windowing, train
 from ambulo.datasets.synthetic import make
@@ -82,6 +82,9 @@ def test_it_fits_and_zooms(folder: Path, tmp_path: Path, width: int) -> None:
           const status = () => d.querySelector("[role=status]").textContent;
           const colours = () => new Set(canvas.getContext("2d")
             .getImageData(0, 0, canvas.width, canvas.height).data).size;
+          const pen = canvas.getContext("2d"), write = pen.fillText, written = new Set();
+          pen.fillText = (text, ...at) => { written.add(text); write.call(pen, text, ...at); };
+          d.defaultView.dispatchEvent(new Event("afterprint"));  // draws at once
           const steps = [
             () => d.querySelector("[data-do=in]").click(),
             () => canvas.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"})),
@@ -91,7 +94,7 @@ def test_it_fits_and_zooms(folder: Path, tmp_path: Path, width: int) -> None:
           out.push(d.documentElement.scrollWidth, colours() > 20, status());
           const next = () => {
             const step = steps.shift();
-            if (!step) { document.title = JSON.stringify(out); return; }
+            if (!step) { document.title = JSON.stringify([...out, [...written]]); return; }
             step(); setTimeout(() => { out.push(status()); next(); }, 100);
           };
           next();
@@ -102,13 +105,36 @@ def test_it_fits_and_zooms(folder: Path, tmp_path: Path, width: int) -> None:
     assert console == [] and asked == []
     found = re.search(r"<title>(.*?)</title>", dom)
     assert found
-    wide, drawn, whole, zoomed, later, window, again = json.loads(html.unescape(found[1]))
+    wide, drawn, whole, zoomed, later, window, again, written = json.loads(html.unescape(found[1]))
     assert wide == width and drawn
+    assert {*ACC, "standing", "gap"} <= {*written}  # no colour alone says what it is
     spans = [re.search(r"\(([\d.]+) (s|min)\)", text) for text in (whole, zoomed, later, window)]
     assert [s and s.groups() for s in spans] == [
         ("5.0", "min"), ("2.5", "min"), ("2.5", "min"), ("5.0", "s"),
     ]  # fmt: skip
     assert zoomed != later and again == whole
+
+
+@BROWSER
+@pytest.mark.parametrize("width", [390, 1200])
+def test_names_without_end_fit_and_turn_nothing_around(
+    recognizer: Recognizer, tmp_path: Path, width: int
+) -> None:
+    (made,) = make(people=1, minutes=1.0)
+    found = daily(recognizer, in_pieces(made, 1000))
+    long = "\u202e" + "m" * 200
+    bouts = tuple(replace(bout, activity=long) for bout in found.timeline.bouts)
+    hours = tuple(replace(hour, minutes={long: 1.0}) for hour in found.days[0].hours)
+    found = replace(
+        found,
+        timeline=replace(found.timeline, bouts=bouts, recording=long),
+        days=(replace(found.days[0], hours=hours, bouts={long: 1}, longest={}),),
+    )
+    page = write_daily(found, tmp_path / "days")[0]
+    assert "\u202e" not in page.read_text() and "\\u202e" not in page.read_text()
+    assert measured(page, tmp_path, width)[0] == width
+    sideways = 'd.querySelector(".scroll table").offsetWidth'
+    assert measured(page, tmp_path, width, sideways)[0] < 1000
 
 
 def test_the_command_writes_days_and_refuses_what_is_wrong(

@@ -25,8 +25,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in _HARMLESS else "\ufffd" for c in text)
 
 
-_HARMLESS = "\n\u00a0\u202f\u3000\u200c\u200d"
-"""Lines, blanks, and what joins or parts letters, as Persian and Hindi write them."""
+_HARMLESS = "\n\t\u00a0\u00ad\u202f\u3000\u200c\u200d"
+"""Lines, blanks, where words may break, and what joins or parts letters in Persian and Hindi."""
 
 
 class AmbuloError(Exception):

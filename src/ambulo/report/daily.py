@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ambulo.context.windows import gravity_axes
 from ambulo.day import NOT_WORN, NOTHING, Day, days, in_zone, overlaid, save
+from ambulo.errors import printable
 from ambulo.gait import Gait
 from ambulo.piecewise import Watcher, predict_pieces
 from ambulo.readers import Pieces
@@ -148,7 +149,7 @@ def _explorer(found: Daily) -> Section:
     packed, low, high = _packed(found.envelope)
     end = bouts[-1].end
     data = {
-        "names": names,
+        "names": [printable(name) for name in names],
         "colours": {key: [c[k] for c in colours] for k, key in enumerate(("light", "dark"))},
         "starts": [round(bout.start, 2) for bout in bouts],
         "codes": [names.index(bout.activity) for bout in bouts],

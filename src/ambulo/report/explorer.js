@@ -11,6 +11,9 @@ let signal = null, view = [0, data.end], pending = false, printing = false;
 
 const theme = () => dark.matches && !printing ? "dark" : "light";
 const colour = k => data.colours[theme()][k];
+const ink = hex => [.2126, .7152, .0722].reduce((sum, share, i) =>
+  sum + share * (parseInt(hex.slice(1 + 2 * i, 3 + 2 * i), 16) / 255) ** 2.2, 0) > .179 ? "#000" : "#fff";
+const names = data.names.map(name => name.length > 24 ? name.slice(0, 23) + "…" : name);
 const two = n => String(n).padStart(2, "0");
 function local(t) { // the wearer's clock: data.zones holds [second, offset from UTC in seconds]
   let offset = 0;
@@ -75,7 +78,8 @@ function strip(g, x, wide) {
     while (k < data.starts.length - 1 && ends(k) <= t0) k++;
     if (ends(k) >= t1) {
       const to = Math.min(Math.max(Math.floor(x(ends(k))), px + 1), wide);
-      g.fillStyle = colour(data.codes[k]); g.fillRect(px, TOP, to - px, STRIP); px = to; continue;
+      g.fillStyle = colour(data.codes[k]); g.fillRect(px, TOP, to - px, STRIP);
+      named(g, data.codes[k], px, to - px); px = to; continue;
     }
     for (let i = k; i < data.starts.length && data.starts[i] < t1; i++) {
       const c = data.codes[i];
@@ -88,6 +92,10 @@ function strip(g, x, wide) {
     }
     px++;
   }
+}
+function named(g, code, at, room) { // where there is room: colours alone tell nothing to some
+  if (room < 24 || g.measureText(names[code]).width > room - 8) return;
+  g.fillStyle = ink(colour(code)); g.textAlign = "left"; g.fillText(names[code], at + 4, TOP + STRIP / 2);
 }
 function wave(g, wide, top, bottom, soft, line, paper) {
   const y = v => bottom - (v / 254) * (bottom - top);
@@ -115,9 +123,16 @@ function wave(g, wide, top, bottom, soft, line, paper) {
     }
     g.stroke(); g.globalAlpha = 1;
   });
-  for (const [text, at] of [[data.high.toFixed(0) + " m/s²", top + 8], [data.low.toFixed(0), bottom - 8]]) {
-    g.lineWidth = 4; g.lineJoin = "round"; g.strokeStyle = paper; g.strokeText(text, 4, at);
-    g.fillStyle = soft; g.fillText(text, 4, at);
+  const write = (text, x, at, fill) => {
+    g.lineWidth = 4; g.lineJoin = "round"; g.strokeStyle = paper; g.strokeText(text, x, at);
+    g.fillStyle = fill; g.fillText(text, x, at);
+  };
+  write(data.high.toFixed(0) + " m/s²", 4, top + 8, soft);
+  write(data.low.toFixed(0), 4, bottom - 8, soft);
+  let right = wide - 4;
+  g.textAlign = "right";
+  for (let c = data.channels.length - 1; c >= 0; c--) {
+    write(data.channels[c], right, bottom - 8, AXES[theme()][c % 3]); right -= g.measureText(data.channels[c]).width + 10;
   }
 }
 function length(s) {

@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambulo.errors import MissingExtraError
+from ambulo.errors import MissingExtraError, printable
 from ambulo.report.figures import drawn
 from ambulo.timeline import write_whole
 
@@ -163,6 +163,7 @@ def render(title: str, sections: Sequence[Section], *, lead: str = "", stamp: st
         raise MissingExtraError("jinja2", "report") from error
     environment = jinja2.Environment(
         autoescape=True,
+        finalize=lambda shown: printable(shown) if type(shown) is str else shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
