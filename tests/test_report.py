@@ -15,11 +15,14 @@ import pytest
 from test_training import Tiny
 
 from ambulo import Recognizer, evaluate, train
+from ambulo.day import NOTHING
 from ambulo.errors import EvaluationError, OutputError
 from ambulo.events import EventScores
 from ambulo.importance import attention_over_time
 from ambulo.protocols import Fold
 from ambulo.report import Facts, Picture, Section, Table, figures, write_evaluation, write_page
+from ambulo.report.figures import drawn
+from ambulo.report.group import _week
 from ambulo.scores import Evaluation
 from ambulo.windows import Windows
 
@@ -94,6 +97,7 @@ def test_every_promised_part(attentive: Evaluation, synthetic: Windows, tmp_path
         assert says in page.text
     assert is_self_contained(page) and "INFLATED" not in page.text
     assert all(len(a["alt"]) > 30 for a in page.all("img"))
+    assert "Points: accuracy of 2 test people" in " ".join(a["alt"] for a in page.all("img"))
     assert len(page.all("img")) == len(list(tmp_path.glob("*.png")))
     for section in page.sections:
         assert json.loads((tmp_path / f"{section}.json").read_text())
@@ -201,6 +205,15 @@ def test_examples_are_what_they_say(
         assert synthetic.activities[p.argmax()] == one["decided"]
         assert str(synthetic.subjects[at]) == one["person"] in ("1", "2")
         assert one["right"] == (one["true"] == one["decided"])
+
+
+def test_no_two_activities_of_a_week_look_alike() -> None:
+    names = [*(f"activity {k}" for k in range(22)), *NOTHING]
+    picture = _week([("Monday", 1, *[1.0] * len(names))], names).figure
+    (axes,) = picture.axes
+    assert len({(bar.get_facecolor(), bar.get_hatch()) for bar in axes.patches}) == len(names)
+    drawn(picture, "png")
+    assert axes.get_window_extent().height > 0.4 * picture.bbox.height  # its names leave it room
 
 
 def test_other_windows_are_refused(plain: Evaluation, synthetic: Windows, tmp_path: Path) -> None:

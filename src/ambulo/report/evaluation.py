@@ -132,7 +132,7 @@ def _people(evaluation: Evaluation) -> Section:
     ]
     worst = evaluation.worst_person()
     alt = (
-        f"Bars: accuracy of {len(rows)} test people, the lowest {percent(worst['accuracy'])} for "
+        f"Points: accuracy of {len(rows)} test people, the lowest {percent(worst['accuracy'])} for "
         f"person {worst['id']}, mean {percent(evaluation.accuracy()['mean'])}."
     )
     columns = ("person", "accuracy", "macro F1", "windows")

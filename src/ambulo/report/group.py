@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST = 500
 """Rows of a table on the page: more are in the lake."""
+_HATCHES = ("", "////", "....", "xxxx", "----")
+"""Drawn over the ten colours where they come again."""
 _WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -143,14 +146,23 @@ def _days(found: Summary) -> Section:
 
 
 def _week(rows: list[Any], names: list[str]) -> Picture:
-    picture = figure(WIDTH, 3.2)
+    picture = figure(WIDTH, 2.7 + 0.15 * math.ceil(len(names) / 3))  # names are below, in threes
     axes = picture.subplots()
     bottom = [0.0] * len(rows)
     for k, name in enumerate(names):
         hours = [row[2 + k] / 60 for row in rows]
-        colour = str(0.7 + 0.1 * NOTHING.index(name)) if name in NOTHING else None
+        colour, hatch = f"C{k % 10}", _HATCHES[k // 10 % len(_HATCHES)]
+        if name in NOTHING:
+            colour, hatch = str(0.7 + 0.1 * NOTHING.index(name)), ""
         axes.bar(
-            [row[0][:3] for row in rows], hours, bottom=bottom, label=label(name), color=colour
+            [row[0][:3] for row in rows],
+            hours,
+            bottom=bottom,
+            label=label(name),
+            color=colour,
+            hatch=hatch,
+            edgecolor="w",
+            linewidth=0.5,
         )
         bottom = [below + own for below, own in zip(bottom, hours, strict=True)]
     axes.set_ylabel("hours a day", fontsize=8)
