@@ -211,6 +211,21 @@ def test_the_server_decides_where_the_phone_is_to_leave_it(recognizer: Path, pag
     assert np.abs(np.array([d["probabilities"] for d in got]) - expected).max() < 1e-4
 
 
+def test_a_name_without_end_leaves_the_page_in_its_width(
+    waist: Recognizer, page: Page, tmp_path: Path
+) -> None:
+    names = tuple(f"{name}-{'m' * 200}" for name in waist.activities)
+    with served(recognizer=replace(waist, activities=names).save(tmp_path / "r.ambulo")) as url:
+        visit(page, url)
+        start_remote(page)
+        page.run(f"feed({json.dumps(signal(20).tolist())}, 0)")
+        page.until("document.querySelectorAll('#bouts li').length")
+        assert page.run("document.documentElement.scrollWidth") == 390
+        press(page, "start")
+        page.until("document.getElementById('start').textContent === 'New session'")
+        assert page.run("document.documentElement.scrollWidth") == 390
+
+
 @pytest.mark.slow
 def test_what_a_server_had_not_decided_when_it_went_is_decided_when_it_is_back(
     recognizer: Path, page: Page
