@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any
@@ -125,7 +125,7 @@ def udp(host: str, port: int) -> Messages:
     return Live(lambda: listening.recv(LARGEST), listening.close)
 
 
-def foreign(headers: Mapping[str, str]) -> bool:
+def foreign(headers: Any) -> bool:
     """Whether another site's page asks, as browsers say; apps and programs name no other host."""
     origin, host = headers.get("Origin"), headers.get("Host")
     return origin is not None and origin.partition(":")[2].lower() != f"//{host}".lower()
