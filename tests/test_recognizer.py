@@ -101,6 +101,27 @@ def test_damaged_files_are_refused(saved: Path, tmp_path: Path) -> None:
             Recognizer.load(tmp_path / f"{name}.ambulo")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"activities": "abcdef"},
+        {"activities": [*range(6)]},
+        {"card": "text"},
+        {"card": {"people": "anna"}},
+        {"card": {"old": {"people": 5}}},
+        {"card": {"old": 5}},
+        {"card": {"parent": {"card": {"people": "anna"}}}},
+    ],
+)
+def test_names_that_are_no_lists_are_refused(
+    wrong: dict[str, object], saved: Path, tmp_path: Path
+) -> None:
+    """A text passed for its letters: those it had learnt from were scored as unseen."""
+    path = rewrite(saved, tmp_path / "r.ambulo", {"recognizer.json": head(saved, **wrong)})
+    with pytest.raises(RecognizerError, match="damaged"):
+        Recognizer.load(path)
+
+
 def test_a_newer_format_says_upgrade(saved: Path, tmp_path: Path) -> None:
     path = rewrite(saved, tmp_path / "new.ambulo", {"recognizer.json": head(saved, format=99)})
     with pytest.raises(RecognizerError, match="upgrade ambulo"):

@@ -214,12 +214,12 @@ class Recognizer:
         }
         return cls(
             windowing=Windowing(**{**shape, "channels": tuple(shape["channels"])}),
-            activities=tuple(head["activities"]),
+            activities=_names(head["activities"]),
             graph=archive.read("network.onnx"),
             network=head["network"],
             tensors=tensors,
             temperature=float(head["temperature"]),
-            card=head["card"],
+            card=_whole(head["card"]),
             context=Context.from_dict(head["context"]) if head.get("context") else None,
             unknown=Unknown.from_dict(head["unknown"]) if head.get("unknown") else None,
         )
@@ -374,6 +374,25 @@ class Recognizer:
             **{key: value for key, value in self.card.items() if key not in ("history", "signal")},
         }
         return "\n".join(f"{key:<20} {_plain(value)}" for key, value in facts.items())
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """A file's list of names; raises TypeError for what would pass for one, as a text does."""
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise TypeError("activities and people are lists of names")
+    return tuple(given)
+
+
+def _whole(card: Any) -> dict[str, Any]:
+    """The card, if it and those of its parents tell whom they learnt from as a list.
+
+    Who has been learnt from is left out of every later score.
+    """
+    for part in (card, card.get("old", {})):
+        _names(part.get("people", []))
+    if (above := card.get("parent", {}).get("card")) is not None:
+        _whole(above)
+    return dict(card)
 
 
 def _plain(value: Any) -> str:
