@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ambulo.augmentation import Variation
+from ambulo.errors import TrainingError
 from ambulo.models.scaling import Scaled
 from ambulo.options import Options
 
@@ -51,17 +52,41 @@ class Ridge:
         both.gram, both.moment = self.gram + other.gram, self.moment + other.moment
         return both
 
-    def solve(self, strength: float) -> tuple[Array, Array]:
-        """Weights `(classes, p)` and biases `(classes,)`; the bias is not penalised."""
+    def solve(self, strength: float, kept: Array | None = None) -> tuple[Array, Array]:
+        """Weights `(classes, p)` and biases `(classes,)`; the bias is not penalised.
+
+        With `kept`, numbers of features, all others weigh nothing.
+        """
         from scipy.linalg import solve
 
-        gram = self.gram.double().numpy()
-        gram[np.diag_indices(len(gram) - 1)] += strength
-        solved = solve(
-            gram, self.moment.double().numpy(), assume_a="pos", lower=False, overwrite_a=True
-        )
-        weights = solved[:-1].T.astype(np.float16)  # which a file can hold in half the room
-        return weights.astype(np.float64), solved[-1]
+        features = len(self.gram) - 1
+        kept = np.arange(features) if kept is None else kept
+        rows = np.append(kept, features)
+        gram = self.gram.double().numpy()[np.ix_(rows, rows)]
+        gram[np.diag_indices(len(kept))] += strength
+        moment = self.moment.double().numpy()[rows]
+        solved = solve(gram, moment, assume_a="pos", lower=False, overwrite_a=True)
+        weights = np.zeros((moment.shape[1], features))
+        weights[:, kept] = solved[:-1].T.astype(np.float16)  # a file holds it in half the room
+        return weights, solved[-1]
+
+    def detach(self, strength: float, share: float) -> Array:
+        """Numbers of the features that are left, a `share`, when those of least weight go.
+
+        A tenth goes at a time, and the others are solved anew (sequential feature detachment:
+        Uribarri, Barone, Ansuini, Fransén 2024). A weight counts by its feature's deviation.
+        """
+        count, features = float(self.gram[-1, -1]), len(self.gram) - 1
+        mean = (self.gram[:-1, -1] / count).double().numpy()
+        square = (self.gram.diagonal()[:-1] / count).double().numpy()
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        kept, left = np.arange(features), max(round(share * features), 1)
+        while len(kept) > left:
+            weights = self.solve(strength, kept)[0][:, kept]
+            weight = np.sqrt((weights**2).sum(0)) * deviation[kept]
+            fewer = max(left, len(kept) - max(len(kept) // 10, 1))
+            kept = np.sort(kept[np.argsort(-weight, kind="stable")[:fewer]])
+        return kept
 
 
 class Logistic:
@@ -130,28 +155,49 @@ def solve_head(
         tell()
     if not len(validation[0]):
         strength = solver.strengths[1]
-        _put(head, solver.solve(strength))
+        _put(head, _solved(solver, strength, _kept(solver, strength, options)))
         said = [network(part) for part in torch.split(x, _BLOCK)]
         return strength, (torch.cat(said), training[1])
     seen = [network.features(part) for part in torch.split(validation[0], _BLOCK)]
     features, labels = torch.cat(seen), validation[1]
-    losses = []
-    for strength in solver.strengths:
-        _put(head, solver.solve(strength))
-        losses.append(calibrated_loss(head(features), labels))
-        tell()
-    strength = solver.strengths[int(np.argmin(losses))]
-    _put(head, solver.solve(strength))
+
+    def best(kept: Array | None) -> float:
+        losses = []
+        for strength in solver.strengths:
+            _put(head, _solved(solver, strength, kept))
+            losses.append(calibrated_loss(head(features), labels))
+            tell()
+        return solver.strengths[int(np.argmin(losses))]
+
+    strength, kept = best(None), None
+    if options.kept < 1:
+        kept = _kept(solver, strength, options)
+        strength = best(kept)
+    _put(head, _solved(solver, strength, kept))
     logits = head(features)
     for copy in range(1 + _copies(options)):
         _add(solver, network, validation, variation if copy else None, weights, generator)
-    _put(head, solver.solve(strength))
+    _put(head, _solved(solver, strength, kept))
     return strength, (logits, labels)
 
 
 def steps(solver: str, options: Options) -> int:
     """How often `solve_head` tells of progress."""
-    return 1 + _copies(options) + (len(SOLVERS[solver].strengths) if options.validation else 0)
+    penalties = len(SOLVERS[solver].strengths) * (1 + (options.kept < 1))
+    return 1 + _copies(options) + (penalties if options.validation else 0)
+
+
+def _kept(solver: Ridge | Logistic, strength: float, options: Options) -> Array | None:
+    """Numbers of the features that the head is to see; None for all."""
+    if options.kept == 1:
+        return None
+    if not isinstance(solver, Ridge):
+        raise TrainingError("kept is for random kernels: best, small or rocket")
+    return solver.detach(strength, options.kept)
+
+
+def _solved(solver: Ridge | Logistic, strength: float, kept: Array | None) -> tuple[Array, Array]:
+    return solver.solve(strength, kept) if isinstance(solver, Ridge) else solver.solve(strength)
 
 
 def _copies(options: Options) -> int:

@@ -29,8 +29,10 @@ class Options:
     such copies of each window a solved head learns from beside the window itself; `tta`, where not
     0, is by how many degrees sensors are turned to four sides when a window is decided, on the mean
     of what is said of them, in three to four times the time (test-time augmentation: see
-    `ambulo.models.views`); `precision` is "auto", "float32" or "bfloat16"; `clip` bounds the
-    gradient's norm; `smoothing` is the share of a label that goes to the other activities;
+    `ambulo.models.views`); `kept` is the share of its features that a head solved by least squares
+    keeps: those of least weight are left out, and not computed (see `ambulo.models.rocket.Chosen`);
+    `precision` is "auto", "float32" or "bfloat16"; `clip` bounds the gradient's norm; `smoothing`
+    is the share of a label that goes to the other activities;
     `average` is the decay per step of a running mean of the weights, which is then what is
     validated and kept (0: the weights themselves). `initial` are the first weights: "torch" or
     "keras" (see `ambulo.models.initial`).
@@ -56,6 +58,7 @@ class Options:
     mirror: str = ""
     copies: int = 4
     tta: float = 0.0
+    kept: float = 1.0
     device: str = "auto"
     precision: str = "auto"
     sizes: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +91,8 @@ class Options:
             raise TrainingError(f"mirror must name axes, as in x or xy, got {self.mirror!r}")
         if not 0 <= self.tta < 90:
             raise TrainingError(f"tta must be from 0 to below 90 degrees, got {self.tta!r}")
+        if not 0 < self.kept <= 1:
+            raise TrainingError(f"kept must be a share above 0, up to 1, got {self.kept!r}")
         if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
             raise TrainingError(
                 "epochs must be at least 1, batch 2, and validation from 0 to below 1"

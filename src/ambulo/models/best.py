@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from copy import deepcopy
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from ambulo.models.convolutional import CNN
 from ambulo.models.handmade import Handmade
-from ambulo.models.rocket import BLOCK, Rocket
+from ambulo.models.rocket import BLOCK, Chosen, Rocket, narrowed
 
 LIMIT = 5.0
 """A handmade feature this many deviations off says no more than one further off."""
@@ -58,6 +59,11 @@ class Fixed(nn.Module):
         """`(batch, length, channels)` to logits `(batch, classes)`."""
         out: Tensor = self.head(self.features(x))
         return out
+
+    def lean(self) -> nn.Module:
+        """The same logits, without the kernels' features that the head passes over."""
+        out = deepcopy(self)
+        return _lean(out, out)
 
     @torch.no_grad()
     def prepare(self, x: Tensor, generator: torch.Generator) -> None:
@@ -117,6 +123,11 @@ class Best(nn.Module):
         out: Tensor = self.head(self.features(x))
         return out
 
+    def lean(self) -> nn.Module:
+        """The same logits, without the kernels' features that the head passes over."""
+        out = deepcopy(self)
+        return _lean(out, out.fixed)
+
     def parts(self) -> list[tuple[type[nn.Module], dict[str, Any], float]]:
         """What is fitted alone, the learnt first: its class, its sizes, its share of the logits."""
         both: list[tuple[type[nn.Module], dict[str, Any]]] = [(CNN, {}), (Fixed, self.sizes)]
@@ -150,6 +161,18 @@ class Best(nn.Module):
 
     def _parts(self) -> list[Any]:
         return [part for part in (self.learnt, self.fixed) if part is not None]
+
+
+def _lean(model: Any, fixed: Any) -> nn.Module:
+    """`model`, of whose head's inputs `fixed` makes the last."""
+    used = model.head.weight.any(0)
+    last = len(used) - len(fixed.shift)
+    first = last - len(fixed.rocket)
+    chosen = Chosen.of(fixed.rocket, used[first:last])
+    if chosen is not None:
+        order = [torch.arange(first), first + chosen.order, torch.arange(last, len(used))]
+        fixed.rocket, model.head = chosen, narrowed(model.head, torch.cat(order))
+    return cast(nn.Module, model)
 
 
 def _freed(part: Any) -> nn.Linear:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from typing import Any
+from copy import copy
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,9 +36,9 @@ def to_onnx(
     """The ONNX graph from `signal` `(batch, length, channels)` to `logits` `(batch, classes)`.
 
     With `novelty` the graph also gives that, `(batch,)`. The batch is free, the rest is fixed; the
-    network is left in evaluation mode on the CPU.
+    network is left in evaluation mode on the CPU. What its head passes over is not computed.
     """
-    network = network.cpu().eval()
+    network = lean(network.cpu().eval())
     names = ["logits"] if novelty is None else ["logits", "novelty"]
     whole = network if novelty is None else _Both(network, novelty.cpu().eval())
     example = torch.zeros(2, length, channels)
@@ -59,6 +60,16 @@ def to_onnx(
         assert program is not None
         program.save(out)  # type: ignore[arg-type]
     return _slim(out.getvalue())
+
+
+def lean(network: nn.Module) -> nn.Module:
+    """The same network, or one of the same logits that does less."""
+    inner: Any = getattr(network, "network", None)
+    if not hasattr(inner, "lean"):
+        return network
+    out: Any = copy(network)
+    out._modules = {**network._modules, "network": inner.lean().eval()}
+    return cast(nn.Module, out)
 
 
 def _slim(graph: bytes) -> bytes:
