@@ -179,7 +179,12 @@ def _int8(graph: bytes) -> bytes:
     model = onnx.load_from_string(graph)
     nodes = model.graph.node
     cast = {name for node in nodes if node.op_type == "Cast" for name in node.output}
-    halves = [node.name for node in nodes if node.op_type == "Conv" and cast & set(node.input)]
+    halves = [
+        node.name
+        for node in nodes
+        if node.op_type == "Conv"
+        and any(name in cast or ".kernels_" in name for name in node.input)
+    ]
     views = [node.name for node in _at_the_signal(model)]
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "a.onnx", Path(folder) / "b.onnx"

@@ -39,8 +39,10 @@ def c_header(recognizer: Recognizer) -> str:
     if model not in MODELS:
         raise OutputError(f"no C of model '{model}': train one of {', '.join(MODELS)}")
     numbers = {**_seen(recognizer), **_convolutions(recognizer)}
-    numbers |= {**_kernels(recognizer), **_statistics(recognizer)}
     weights = recognizer.tensors["network.head.weight"]
+    kernels, used = _kernels(recognizer, weights, numbers["learnt"])
+    weights = weights[:, used]
+    numbers |= {**kernels, **_statistics(recognizer)}
     numbers |= {"weights": weights, "bias": recognizer.tensors["network.head.bias"]}
     numbers |= {"classes": len(weights), "features": weights.shape[1]}
     numbers |= {"temperature": float(recognizer.temperature)}
@@ -177,11 +179,16 @@ def _convolutions(recognizer: Recognizer) -> dict[str, Any]:
     }
 
 
-def _kernels(recognizer: Recognizer) -> dict[str, Any]:
-    """Kernels in the order of their features: row by row, in each by dilation and part."""
+def _kernels(recognizer: Recognizer, head: Array, at: int) -> tuple[dict[str, Any], Array]:
+    """Kernels in the order of their features: row by row, in each by dilation and part.
+
+    The first of these features is number `at` of those that `head` sees. Those that it passes over
+    are left out; beside the kernels, whether each of all features is used.
+    """
+    used = np.ones(head.shape[1], bool)
     found = [name for name in recognizer.tensors if ".kernels_" in name]
     if not found:
-        return {"kernels": 0}
+        return {"kernels": 0}, used
     groups: list[tuple[Any, ...]] = [
         (*name.rsplit("_", 2)[1:], recognizer.tensors[name][:, :, 0], recognizer.tensors[other])
         for name in sorted(found, key=_order)
@@ -190,13 +197,19 @@ def _kernels(recognizer: Recognizer) -> dict[str, Any]:
     kernels, thresholds = [], []
     for row in range(len(groups[0][2])):
         for part, dilation, weights, edges in groups:
+            here = slice(at, at := at + edges.shape[1])
+            used[here] = head[:, here].any(0)
+            if not used[here].any():
+                continue
             chosen = np.flatnonzero(np.abs(weights[row]).sum(1))
             places = np.flatnonzero(weights[row, chosen[0]] == 2)
             mask = int((1 << chosen).sum())
-            kernels.append([mask, int(dilation), int(part == "padded"), *places, edges.shape[1]])
-            thresholds.append(edges[row].ravel())
+            kernels.append([mask, int(dilation), int(part == "padded"), *places, used[here].sum()])
+            thresholds.append(edges[row].ravel()[used[here]])
+    if not kernels:
+        return {"kernels": 0}, used
     numbers = {"kernels": len(kernels), "kernel": np.array(kernels), "units": 256.0}
-    return {**numbers, "limit": 16.0, "thresholds": np.concatenate(thresholds)}
+    return {**numbers, "limit": 16.0, "thresholds": np.concatenate(thresholds)}, used
 
 
 def _order(name: str) -> tuple[int, bool]:
