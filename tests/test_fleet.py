@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pytest
 from fleets import alike, make_study, tables
 from typer.testing import CliRunner
 
-from ambulo import Recognizer, read
+from ambulo import Recognizer, load_dataset, read
 from ambulo.cli import app
 from ambulo.datasets.synthetic import make
 from ambulo.errors import FleetError, OutputError, RecognizerError
@@ -228,6 +229,21 @@ def test_manifests_globs_and_addresses_name_recordings(study: Path, recognizer: 
     near = [job.name for job in jobs(str(study / "p?" / "*.csv"))]
     assert [job.name for job in jobs("memory://bucket/p?/*.csv")] == near
     store.rm("/bucket", recursive=True)
+
+
+def test_whose_a_recording_is_does_not_depend_on_who_asks(study: Path, tmp_path: Path) -> None:
+    """Visits of two people, called alike, are not one person's."""
+    deep = tmp_path / "deep"
+    files = sorted(study.rglob("*.csv"))
+    for k, place in enumerate(["anna/visit1", "anna/visit2", "bob/visit1"]):
+        (deep / place).mkdir(parents=True)
+        shutil.copy(files[k], deep / place / "day.csv")
+    expected = {"anna/visit1/day.csv": "anna", "anna/visit2/day.csv": "anna"}
+    expected["bob/visit1/day.csv"] = "bob"
+    for source in (deep, f"{deep}/*/*/day.csv", f"file://{deep}"):
+        assert {job.name: job.person for job in jobs(str(source))} == expected
+    read_too = load_dataset(str(deep)).recordings
+    assert sorted(recording.subject for recording in read_too) == ["anna", "anna", "bob"]
 
 
 def test_a_file_with_a_bracket_in_its_name_is_no_glob(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def _hidden(path: Path) -> bool:
 
 def _of_file(path: Path, root: Path) -> Job:
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    return Job(_whole(path), name, _person(name), _stamp(_whole(path), ()))
+    return Job(_whole(path), name, _wearer(name), _stamp(_whole(path), ()))
 
 
 def _whole(path: Path) -> str:
@@ -161,10 +161,13 @@ def _local_stamp(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _person(name: str) -> str:
-    """The folder in which a recording lies, or its own name without an ending."""
+def _wearer(name: str) -> str:
+    """The first folder below a source on the way to a recording, as in a data set; else its name.
+
+    So `anna/visit1` and `anna/visit2` are of one person, and `bob/visit1` is of another.
+    """
     parts = Path(name).parts
-    return parts[-2] if len(parts) > 1 else bare(name)
+    return parts[0] if len(parts) > 1 else bare(name)
 
 
 def _manifest(file: IO[bytes], where: str) -> list[dict[str, str]] | None:
@@ -194,7 +197,8 @@ def _listed(root: Path | str, row: dict[str, str]) -> Job:
     name = url = row["file"]
     if not remote(name):
         url = _whole(root / name) if isinstance(root, Path) else f"{root}/{name}"
-    person = row.get("person") or row.get("subject") or _person(name)
+    folder = Path(name).parent.name  # a list may name any place: there is no first folder
+    person = row.get("person") or row.get("subject") or folder or bare(name)
     stated = tuple(sorted((key, said) for key, said in row.items() if key not in _UNSTATED))
     return Job(url, name, person, _stamp(url, stated), stated)
 
@@ -254,7 +258,7 @@ def _far(source: str) -> list[Job]:
             beside = _far_stamp(_beside(url))
         else:
             beside = _remote_stamp(infos[_beside(full)]) if _beside(full) in infos else ABSENT
-        out.append(Job(url, name, _person(name), _joined(_remote_stamp(info), beside)))
+        out.append(Job(url, name, _wearer(name), _joined(_remote_stamp(info), beside)))
     return out
 
 
