@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ambulo.models.convolutional import Halve
 from ambulo.models.fast_gru import GRU
+from ambulo.models.rocket import PARTS, Chosen, Rocket
 
 
 def test_outputs_and_gradients_are_those_of_torch() -> None:
@@ -46,3 +48,50 @@ def test_halving_is_max_pooling_in_gradients_too(length: int) -> None:
         (output * weight).sum().backward()
     assert torch.equal(*outputs)
     assert torch.equal(inputs[0].grad, inputs[1].grad)
+
+
+@pytest.fixture(scope="module")
+def rocket() -> tuple[Rocket, torch.Tensor]:
+    """Random kernels with thresholds from 50 windows, the first of which is still."""
+    torch.manual_seed(0)
+    x = torch.randn(50, 40, 3)
+    x[0] = 0
+    model = Rocket(3, 40, 2, features=504)
+    model.prepare(x, torch.Generator().manual_seed(0))
+    return model, x
+
+
+def test_thresholds_are_of_windows_drawn_from_all(rocket: tuple[Rocket, torch.Tensor]) -> None:
+    names = [name for name, _ in rocket[0].named_buffers() if name.startswith("thresholds")]
+    thresholds = torch.cat([rocket[0].get_buffer(name).flatten() for name in names])
+    assert (thresholds != 0).float().mean() > 0.9
+
+
+def test_features_are_what_is_counted_by_hand(rocket: tuple[Rocket, torch.Tensor]) -> None:
+    model, x = rocket
+    found = model.features(x)[7].view(42, -1)
+    signal = x[7].double().numpy() * 256
+    for row in (0, 20, 41):
+        expected = []
+        for dilation in model.dilations:
+            for part in PARTS:
+                kernel = model.get_buffer(f"kernels_{part}_{dilation}")[row, :, 0].numpy()
+                reach = 4 * dilation
+                padded = np.pad(signal, ((reach if part == "padded" else 0,) * 2, (0, 0)))
+                steps = len(padded) - 2 * reach
+                output = sum(
+                    padded[tap * dilation : tap * dilation + steps] @ kernel[:, tap]
+                    for tap in range(9)
+                )
+                edges = model.get_buffer(f"thresholds_{part}_{dilation}")[row].double().numpy()
+                expected.append(np.clip(output - edges, -1, 1).mean(1))
+        np.testing.assert_allclose(found[row].numpy(), np.concatenate(expected), atol=1e-3)
+
+
+def test_chosen_features_are_those_of_all(rocket: tuple[Rocket, torch.Tensor]) -> None:
+    model, x = rocket
+    used = torch.rand(len(model), generator=torch.Generator().manual_seed(1)) < 0.3
+    chosen = Chosen(model, used)
+    assert sorted(chosen.order.tolist()) == used.nonzero().flatten().tolist()
+    expected = model.features(x)[:, chosen.order]
+    assert torch.allclose(chosen.features(x), expected, atol=1e-5)

@@ -86,12 +86,12 @@ class Rocket(nn.Module):
     @torch.no_grad()
     def prepare(self, x: Tensor, generator: torch.Generator) -> None:
         """Take thresholds from the kernels' outputs on random windows of scaled training data."""
-        x = _counted(x)
+        windows, x = len(x), _counted(x)
         golden = (np.sqrt(5) + 1) / 2
         shares = torch.arange(1, sum(self.counts) + 1, dtype=torch.float64) * golden % 1
         split = torch.split(shares, self.counts)
         for i, (dilation, wanted) in enumerate(zip(self.dilations, split, strict=True)):
-            index = torch.randint(len(x), (len(KERNELS),), generator=generator)
+            index = torch.randint(windows, (len(KERNELS),), generator=generator)
             for part, half in zip(PARTS, _halves(i), strict=True):
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
                 signal = _convolve(x[:, :, index[half]], kernels, dilation, True)[:, 0]
