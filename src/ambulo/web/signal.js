@@ -11,6 +11,24 @@ export function round(x) {
   return down % 2 === 0 ? down : down + 1;
 }
 
+/** The mean of those of `steps`, in seconds, that are near `about`: stamps may be rounded. */
+export function usualStep(steps, about) {
+  let sum = 0, all = 0;
+  for (const step of steps) {
+    const counted = Math.min(Math.max((0.9 - Math.abs(step / about - 1)) / 0.4, 0), 1);
+    sum += counted * step;
+    all += counted;
+  }
+  return all ? sum / all : about;
+}
+
+/** The rate of samples `step` seconds apart, to the nearest 0.1 Hz or the eighth that it equals. */
+export function namedRate(step) {
+  const tenth = round(10 / step) / 10, eighth = round(8 / step) / 8;
+  const nearer = Math.abs(eighth * step - 1) < Math.min(Math.abs(tenth * step - 1), 1e-4);
+  return nearer ? eighth : tenth;
+}
+
 /** Length and step of a window in samples. */
 export function samples(windowing, rate = windowing.rate) {
   const length = Math.max(round(windowing.seconds * rate), 1);

@@ -1,7 +1,7 @@
 // Decides on windows while their samples come: what ambulo/stream does, on this device.
 
 import { Causal, Unknown } from "./context.js";
-import { Cutter, Grid, MAX_GAP, round } from "./signal.js";
+import { Cutter, Grid, MAX_GAP, namedRate, usualStep } from "./signal.js";
 
 const ENOUGH = 50;
 const NEAR = 0.05;
@@ -76,8 +76,8 @@ export class Stream {
     const middle = steps.length >> 1;
     const median = steps.length % 2 ? steps[middle] : (steps[middle - 1] + steps[middle]) / 2;
     const trained = this.windowing.rate;
-    const near = Math.abs(1 / median / trained - 1) <= NEAR;
-    this.setRate(near ? trained : round(10 / median) / 10);
+    const rate = namedRate(usualStep(steps, median));
+    this.setRate(Math.abs(rate / trained - 1) <= NEAR ? trained : rate);
     return held.flatMap(([time, values]) => this.follow(this.grid.push(time, values)));
   }
 
