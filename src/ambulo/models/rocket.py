@@ -22,7 +22,7 @@ threshold that would otherwise decide."""
 PARTS = ("padded", "inner")
 """Half of the kernels hang over a window's ends, the others count only where they lie inside."""
 PAYS = 0.7
-"""From which share of features on it takes longer to choose them than to compute all."""
+"""From which share of features on all are computed: to choose is one pass more (an estimate)."""
 BLOCK = 32
 """Windows worked on together: what a core's cache holds, and little memory."""
 
