@@ -123,9 +123,10 @@ def _seen(x: Blocks) -> Tensor:
 
 def statistics(x: Tensor) -> Tensor:
     """`(batch, length, channels)` to means and logarithms of deviations `(batch, 2 channels)`."""
-    mean = x.mean(1)
-    deviation = (x - mean[:, None]).square().mean(1).sqrt() + NOISE
-    return torch.cat([mean, deviation.log()], dim=1)
+    x = x.transpose(1, 2)
+    mean = x.mean(2, keepdim=True)
+    deviation = (x - mean).square().mean(2, keepdim=True).sqrt() + NOISE
+    return torch.cat([mean, deviation.log()], dim=1).squeeze(2)
 
 
 def _activities(made: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:

@@ -21,8 +21,10 @@ Within a unit of a threshold an output is partly above it: runtimes differ by fa
 threshold that would otherwise decide."""
 PARTS = ("padded", "inner")
 """Half of the kernels hang over a window's ends, the others count only where they lie inside."""
-PAYS = 0.7
-"""From which share of features on all are computed: to choose is one pass more (an estimate)."""
+ALONE = 2
+"""Thresholds a kernel with which its features are quicker each for itself."""
+LANE = 16
+"""Features side by side in a runtime: with any other number it takes a slower way."""
 BLOCK = 32
 """Windows worked on together: what a core's cache holds, and little memory."""
 
@@ -94,22 +96,24 @@ class Rocket(nn.Module):
             index = torch.randint(windows, (len(KERNELS),), generator=generator)
             for part, half in zip(PARTS, _halves(i), strict=True):
                 kernels = self.get_buffer(f"kernels_{part}_{dilation}")
-                signal = _convolve(x[:, :, index[half]], kernels, dilation, True)[:, 0]
+                signal = _convolve(x[:, :, index[half]], kernels, dilation, True)[0]
                 own = signal[torch.arange(len(half)), torch.arange(len(half))]
                 thresholds = torch.quantile(own.double(), wanted, dim=1).T
                 self.get_buffer(f"thresholds_{part}_{dilation}").copy_(thresholds[:, :, None])
 
 
 class Chosen(nn.Module):
-    """Some features of a `Rocket`, those of `used` `(features,)`, computed without the others.
+    """Those features of a `Rocket` that are `used` `(features,)`, the way a runtime is quick at.
 
-    They come in another order: these are the features that are numbered `order` there.
+    Each for itself: the sum of its channels, its nine taps on that, minus its threshold. Only where
+    all of several thresholds a kernel has are used, they share its output. They come in another
+    order: these are the features that are numbered `order` there.
     """
 
     def __init__(self, rocket: Rocket, used: Tensor) -> None:
         super().__init__()
         numbers = torch.arange(len(used)).view(len(KERNELS) // 2, -1)
-        self.groups: list[tuple[int, bool]] = []
+        self.groups: list[tuple[int, bool, int]] = []
         order, at = [], 0
         for dilation, count in zip(rocket.dilations, rocket.counts, strict=True):
             for part in PARTS:
@@ -118,34 +122,54 @@ class Chosen(nn.Module):
                 rows, columns = used[here].nonzero(as_tuple=True)
                 if not len(rows):
                     continue
-                kernels, rows_of_own = torch.unique(rows, return_inverse=True)
-                chosen = {
-                    "kernels": rocket.get_buffer(f"kernels_{part}_{dilation}")[kernels],
-                    "thresholds": rocket.get_buffer(f"thresholds_{part}_{dilation}")[rows, columns],
-                    "rows": rows_of_own,
-                }
-                for name, tensor in chosen.items():
+                kernels = rocket.get_buffer(f"kernels_{part}_{dilation}")
+                thresholds = rocket.get_buffer(f"thresholds_{part}_{dilation}")
+                if len(rows) == here.numel() and count > ALONE:
+                    alone, group = 0, {"kernels": kernels, "thresholds": thresholds}
+                else:
+                    alone, group = len(rows), _alone(kernels[rows, :, 0], thresholds[rows, columns])
+                for name, tensor in group.items():
                     self.register_buffer(f"{name}_{len(self.groups)}", tensor)
-                self.groups.append((dilation, part == "padded"))
+                self.groups.append((dilation, part == "padded", alone))
                 order.append(here[rows, columns])
         self.order = torch.cat(order)
 
     @classmethod
     def of(cls, rocket: Rocket, used: Tensor) -> Chosen | None:
-        """The same, or None where it would not pay."""
-        return cls(rocket, used) if used.any() and used.float().mean() < PAYS else None
+        """The same, or None where there is nothing to choose."""
+        return cls(rocket, used) if used.any() else None
 
     def features(self, x: Tensor) -> Tensor:
         """`(batch, length, channels)` to mean signs `(batch, chosen features)`."""
         x, out = _counted(x), []
-        for own, (dilation, padded) in enumerate(self.groups):
-            signal = _convolve(x, self.get_buffer(f"kernels_{own}"), dilation, padded)[:, 0]
-            over = signal.index_select(0, self.get_buffer(f"rows_{own}"))
-            over = over - self.get_buffer(f"thresholds_{own}")[:, None]
-            out.append(over.clamp(-1, 1).mean(-1))
+        for own, (dilation, padded, alone) in enumerate(self.groups):
+            if not alone:
+                kernels, thresholds = (
+                    self.get_buffer(f"{name}_{own}") for name in ("kernels", "thresholds")
+                )
+                over = _over(x, kernels, thresholds, dilation, padded)
+                out.append(over.clamp(-1, 1).mean(-1).flatten(0, 1))
+                continue
+            taps, bias = self.get_buffer(f"taps_{own}"), self.get_buffer(f"bias_{own}")
+            signal = F.conv2d(x, self.get_buffer(f"summed_{own}"))
+            inside = signal.shape[-1] - (0 if padded else (TAPS - 1) * dilation)
+            over = _convolve(signal, taps, dilation, padded, bias, len(taps)).clamp(-1, 1)
+            out.append(F.avg_pool2d(over, (1, inside)).squeeze(3).squeeze(0)[:alone])
         return torch.cat(out).T
 
     forward = features
+
+
+def _alone(kernels: Tensor, thresholds: Tensor) -> dict[str, Tensor]:
+    """What features with `kernels` `(n, channels, taps)` need, each for itself, in whole lanes."""
+    summed = kernels.any(2).float()
+    group = {
+        "summed": summed[:, :, None, None],
+        "taps": (kernels.sum(1) / summed.sum(1, keepdim=True))[:, None, None],
+        "bias": -thresholds.flatten(),
+    }
+    rest = -len(kernels) % LANE
+    return {k: torch.cat([v, v.new_zeros(rest, *v.shape[1:])]) for k, v in group.items()}
 
 
 @torch.no_grad()
@@ -168,16 +192,22 @@ def _counted(x: Tensor) -> Tensor:
 def _over(x: Tensor, kernels: Tensor, thresholds: Tensor, dilation: int, padded: bool) -> Tensor:
     """By how much outputs exceed thresholds, `(kernels, thresholds, batch, length)`."""
     if thresholds.shape[1] == 1:  # as a bias, it costs nothing
-        return _convolve(x, kernels, dilation, padded, -thresholds.flatten())
-    return _convolve(x, kernels, dilation, padded) - thresholds[..., None]
+        over = _convolve(x, kernels, dilation, padded, -thresholds.flatten())
+        return over.squeeze(0)[:, None]
+    return _convolve(x, kernels, dilation, padded).squeeze(0)[:, None] - thresholds[..., None]
 
 
 def _convolve(
-    x: Tensor, kernels: Tensor, dilation: int, padded: bool, bias: Tensor | None = None
+    x: Tensor,
+    kernels: Tensor,
+    dilation: int,
+    padded: bool,
+    bias: Tensor | None = None,
+    groups: int = 1,
 ) -> Tensor:
-    """Each kernel's output, `(kernels, 1, batch, length)`."""
+    """Each kernel's output, `(1, kernels, batch, length)`."""
     padding = (0, TAPS // 2 * dilation if padded else 0)
-    return F.conv2d(x, kernels, bias, dilation=(1, dilation), padding=padding)[0][:, None]
+    return F.conv2d(x, kernels, bias, dilation=(1, dilation), padding=padding, groups=groups)
 
 
 def _halves(i: int) -> list[Tensor]:
