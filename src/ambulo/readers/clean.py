@@ -206,9 +206,8 @@ def _time_unit(file: Any) -> tuple[float | None, float]:
         return (1.0, 0.0) if low is None or abs(low) < 9e8 else (None, 0.0)
     if not pa.types.is_timestamp(kind) or kind.tz is None or first is None or not first.has_min_max:
         return None, 0.0
-    return {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[kind.unit], float(
-        np.floor(first.min.timestamp())
-    )
+    scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[kind.unit]
+    return scale, float(np.floor(first.min_raw * scale))  # min itself would import pandas
 
 
 class _Track:
