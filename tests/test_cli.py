@@ -147,6 +147,7 @@ MISTAKES = {
     "no such name": ("predict wast p7.csv", "that come along: waist, pocket, wrist"),
     "not a recognizer": ("predict p7.csv p7.csv", "p7.csv: is not a recognizer"),
     "lag that nothing heeds": ("predict waist.ambulo p7.csv --lag 3", "add --context causal"),
+    "no such overlap": ("predict waist.ambulo p7.csv --overlap 1", "overlap must be from 0 to"),
     "no recording": ("predict waist.ambulo absent.csv", "absent.csv: there is no such file"),
     "empty recording": ("predict waist.ambulo empty.csv", "empty.csv: is empty"),
     "too short": ("predict waist.ambulo short.csv", "2.56 s in one piece"),

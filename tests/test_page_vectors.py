@@ -85,7 +85,8 @@ def test_context_is_that_of_python(waist: Recognizer) -> None:
     walks = replace(waist.context, reference=replace(reference, stance=(), stood=()))
     stands = replace(reference, stance=("standing",), stood=reference.angles[::-1])
     rng, cases, expected = np.random.default_rng(1), [], []
-    for context in (waist.context, replace(waist.context, reference=stands), walks, without):
+    often = replace(waist.context, reference=stands).every(waist.context.step / 4)
+    for context in (waist.context, replace(waist.context, reference=stands), walks, without, often):
         n = len(context.activities)
         own = rng.dirichlet(np.full(n, 0.1), 300)
         for name, at in (("walking", 50), ("standing", 70), ("walking", 200), ("standing", 240)):

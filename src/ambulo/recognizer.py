@@ -234,6 +234,21 @@ class Recognizer:
         other.__dict__["_runtime"] = self._runtime.on_one_thread()
         return other
 
+    def with_overlap(self, overlap: float) -> Recognizer:
+        """The same recognizer, whose windows overlap by this share: 0 to below 1.
+
+        With less it decides less often and is done sooner, with more it tells changes sooner. What
+        it makes of a window by itself stays the same. Raises WindowingError for another share.
+        """
+        windowing = replace(self.windowing, overlap=overlap)
+        rate = windowing.rate or 100.0
+        ratio = windowing.samples(rate)[1] / self.windowing.samples(rate)[1]
+        context = self.context.every(self.context.step * ratio) if self.context else None
+        unknown = self.unknown.each(ratio) if self.unknown else None
+        other = replace(self, windowing=windowing, context=context, unknown=unknown)
+        other.__dict__["_runtime"] = self._runtime
+        return other
+
     def _run(self, values: Array, names: tuple[str, ...]) -> list[Array]:
         """The named outputs for windows `(n, length, channels)`."""
         values = np.asarray(values, np.float32)
@@ -359,7 +374,11 @@ class Recognizer:
         return self._given(windows, self.probabilities(windows.values), context, lag)
 
     def _given(self, windows: Windows, own: Array, context: str, lag: int) -> Array:
-        return own if self.context is None else decide(self.context, windows, own, context, lag)
+        overlap = windows.windowing.overlap
+        paced = self if overlap == self.windowing.overlap else self.with_overlap(overlap)
+        if paced.context is None:
+            return own
+        return decide(paced.context, windows, own, context, lag)
 
     def describe(self) -> str:
         """The card in plain words."""

@@ -23,6 +23,14 @@ Activities = Annotated[str | None, typer.Option(help="A grouping of activities, 
 Channels = Annotated[str | None, typer.Option(help="Channels or groups, as ankle+arm or acc.")]
 Seconds = Annotated[float | None, typer.Option(help="Length of a window in seconds.")]
 Overlap = Annotated[float | None, typer.Option(help="Overlap of windows, 0 to below 1.")]
+Often = Annotated[
+    float | None,
+    typer.Option(
+        "--overlap",
+        help="Overlap of windows, 0 to below 1: with 0 it decides half as often as with 0.5 and is "
+        "done sooner, with 0.9 it tells changes sooner. Default: as it was trained.",
+    ),
+]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
 Context = Annotated[
@@ -117,6 +125,11 @@ def as_taken(
         taken = {"channels": taken["channels"]}
     stated = {name: value for name, value in own.items() if value is not None}
     return loaded.windows(keep=keep, **{**taken, **stated})
+
+
+def as_often(recognizer: Recognizer, overlap: float | None) -> Recognizer:
+    """The recognizer, whose windows overlap as was asked for, if it was."""
+    return recognizer if overlap is None else recognizer.with_overlap(overlap)
 
 
 def stated(pairs: list[str] | None, rate: float | None = None) -> dict[str, Any]:

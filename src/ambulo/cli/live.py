@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli.arguments import Lag
+from ambulo.cli.arguments import Lag, Often, as_often
 from ambulo.cli.saying import say
 
 
@@ -29,6 +29,7 @@ def stream(
         ),
     ] = None,
     lag: Lag = 0,
+    overlap: Often = None,
     context: Annotated[
         str, typer.Option(help="causal, or none: each window for itself.")
     ] = "causal",
@@ -55,7 +56,7 @@ def stream(
     from ambulo.stream.sinks import sink
     from ambulo.stream.sources import source
 
-    model = load(recognizer)
+    model = as_often(load(recognizer), overlap)
     following = Stream(model, rate=rate, lag=lag, context=context, patience=patience)
     messages = source(from_)
     default = "jsonl" if json_ or not sys.stdout.isatty() else "terminal"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli.arguments import Context, Json
+from ambulo.cli.arguments import Context, Json, Often
 from ambulo.cli.saying import say
 
 
@@ -18,6 +18,7 @@ def score(
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Cores to use; 0: all.")] = 0,
     context: Context = "offline",
+    overlap: Often = None,
     zone: Annotated[str | None, typer.Option(help="The wearers' time zone.")] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Score even what does not suit the recognizer.")
@@ -39,6 +40,7 @@ def score(
             engine=engine,
             workers=workers,
             context=context,
+            overlap=overlap,
             zone=zone,
             anyway=anyway,
             tell=advance,

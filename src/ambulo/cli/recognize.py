@@ -17,11 +17,13 @@ from ambulo.cli.arguments import (
     Device,
     Json,
     Lag,
+    Often,
     Overlap,
     Rate,
     Seconds,
     Set,
     apart,
+    as_often,
     cut,
     heeded,
     load,
@@ -138,6 +140,7 @@ def predict(
     ] = None,
     context: Context = "offline",
     lag: Lag = 0,
+    overlap: Often = None,
     rate: Rate = None,
     as_: As = None,
     anyway: Annotated[
@@ -154,8 +157,9 @@ def predict(
 
     Example: ambulo predict waist.ambulo monday.csv --out monday.png --out timeline.csv
     """
+    from ambulo.piecewise import predict_pieces
     from ambulo.pretrained import load, suiting
-    from ambulo.readers import read
+    from ambulo.readers import pieces
     from ambulo.timeline import ending
 
     heeded(lag, context)
@@ -164,13 +168,14 @@ def predict(
         ending(file)
         apart(file, recognizer, recording)
     model = load(recognizer) if recording else None
-    signal = read(path, **stated(as_, rate))
-    _tell(path, signal)
+    whole = pieces(path, **stated(as_, rate))
+    _tell(path, whole.sketch)
     if model is None:
-        name, model, why = suiting(signal)
+        name, model, why = suiting(whole.sketch)
         say(f"note: {path}: recognizer '{name}': {why}", err=True)
-    _suit(path, signal, model, anyway)
-    timeline = model.predict(signal, context=context, lag=lag)
+    model = as_often(model, overlap)
+    _suit(path, whole.sketch, model, anyway)
+    timeline = predict_pieces(model, whole, context=context, lag=lag)
     for file in out or []:
         timeline.save(file)
     say(timeline.rows() if json_ else str(timeline))
@@ -184,6 +189,7 @@ def report(
         str | None, typer.Option(help="Whose clock: as Europe/Rome; default that of the file.")
     ] = None,
     context: Context = "offline",
+    overlap: Often = None,
     rate: Rate = None,
     as_: As = None,
     anyway: Annotated[
@@ -201,7 +207,7 @@ def report(
     from ambulo.readers import pieces
     from ambulo.report.daily import daily, write_daily
 
-    model = load(recognizer)
+    model = as_often(load(recognizer), overlap)
     whole = pieces(recording, **stated(as_, rate))
     _tell(recording, whole.sketch)
     _suit(recording, whole.sketch, model, anyway)

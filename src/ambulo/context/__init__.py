@@ -9,7 +9,7 @@ causal looks back only.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,21 @@ class Context:
     weight: float = 0.3
     causal: float = 1.0
     reference: Reference | None = None
+
+    def every(self, step: float) -> Context:
+        """The same for windows that are `step` seconds apart.
+
+        As much signal says as much: where there are more windows in it, each counts for less, and
+        where there are fewer for more, up to one that is independent. A walk lasts as long.
+        """
+        if step == self.step:
+            return self
+        ratio, reference = step / self.step, self.reference
+        if reference is not None:
+            steady = 1 + max(round((reference.steady - 1) / ratio), 1)
+            reference = replace(reference, steady=steady)
+        weight, causal = (min(w * ratio, max(w, 1.0)) for w in (self.weight, self.causal))
+        return replace(self, step=step, weight=weight, causal=causal, reference=reference)
 
     @property
     def transitions(self) -> Array:

@@ -14,8 +14,6 @@ Array = npt.NDArray[Any]
 
 EDGES = np.array([5.0, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 180])
 """Upper edges in degrees of the classes in which angles against the reference are counted."""
-STEADY = 3
-"""Windows in a row that make a walk: fewer may be a stumble on the way to the sofa."""
 SMALL = 1e-6
 FORGOTTEN = 40.0
 """Memories of walking after which nothing is left of a walk: e to the minus 40."""
@@ -31,6 +29,9 @@ class Reference:
     the angle, and each window's counts `weight` times. Only between the `still` activities does it
     decide: movement tells the others apart better.
 
+    Windows in a row that are fewer than `steady` make no walk: they may be a stumble on the way to
+    the sofa.
+
     People walk bent forward or back, but stand much alike each time: wherever the wearer was seen
     in `stance` in another bout than the window's own, `stood` speaks instead of `angles`, the
     log-likelihoods of the angle against that.
@@ -45,6 +46,7 @@ class Reference:
     turned: float = 35.0
     stance: tuple[str, ...] = ()
     stood: tuple[tuple[float, ...], ...] = ()
+    steady: int = 3
 
     def upright(
         self, probabilities: Array, gravity: Array, activities: Sequence[str], step: float
@@ -125,7 +127,7 @@ class Upright:
         if shown:
             size = max(math.hypot(*gravity), SMALL)
             self.run.append([g / size for g in gravity])
-            if len(self.run) >= STEADY:
+            if len(self.run) >= self.reference.steady:
                 self._learn()
         else:
             self.run = []
@@ -133,7 +135,7 @@ class Upright:
         return [t / size for t in self.total] if size else [math.nan] * 3
 
     def _learn(self) -> None:
-        self.run = self.run[-STEADY:]
+        self.run = self.run[-self.reference.steady :]
         newest = [sum(axis) for axis in zip(*self.run, strict=True)]
         if not any(self.total) or between(newest, self.total) > self.reference.turned:
             self.total = newest  # the first time, or the sensor slipped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class Unknown:
         """The two states, for windows that are `step` seconds apart."""
         follows, prior = ((0.0, 1.0), (1.0, 0.0)), (0.5, 0.5)
         return Context(NAMES, step, self.seconds, follows, prior, self.weight, self.weight)
+
+    def each(self, ratio: float) -> Unknown:
+        """The same for windows that are so many times as far apart, as `Context.every`."""
+        return replace(self, weight=min(self.weight * ratio, max(self.weight, 1.0)))
 
     def own(self, novelty: Array) -> Array:
         """Probabilities `(n, 2)` of known and unknown, by each window's novelty `(n,)` alone."""

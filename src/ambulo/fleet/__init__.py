@@ -65,6 +65,7 @@ def score(
     engine: str = "local",
     workers: int = 0,
     context: str = "offline",
+    overlap: float | None = None,
     zone: str | None = None,
     anyway: bool = False,
     tell: Tell | None = None,
@@ -73,25 +74,28 @@ def score(
 
     `source` is a folder, a glob, a manifest (`.csv` with a column `file`, and `person` where known,
     or any field of `Settings`) or any of these as an fsspec URL; `out` a folder or URL,
-    `recognizer` a file or the name of one that comes along. `workers` is how many cores work, each
-    on a recording, 0 all. What is in the lake already, from the same file by the same recognizer,
-    is left as it is; what failed is tried again. A recording that cannot be scored, or, but for
-    `anyway`, does not suit the recognizer, is quarantined: its reason stands in the manifest, as
-    does what is in doubt of the others.
+    `recognizer` a file or the name of one that comes along, whose windows may `overlap` by another
+    share (`Recognizer.with_overlap`). `workers` is how many cores work, each on a recording, 0 all.
+    What is in the lake already, from the same file by the same recognizer, is left as it is; what
+    failed is tried again. A recording that cannot be scored, or, but for `anyway`, does not suit
+    the recognizer, is quarantined: its reason stands in the manifest, as does what is in doubt of
+    the others.
 
     Raises, before anything is touched, OutputError for a zone that is not known; FleetError where
     there is nothing to score or nowhere to write, for a manifest that says what is not understood,
     or for a recording whose place in the lake another one has; RecognizerError for a file that is
-    no recognizer.
+    no recognizer; WindowingError for an overlap that cannot be.
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
     if zone is not None:
         in_zone(None, zone)
     recognizer = find(recognizer)
-    Recognizer.load(recognizer)
+    loaded = Recognizer.load(recognizer)
+    if overlap is not None:
+        loaded.with_overlap(overlap)
     print_ = sha256(recognizer.read_bytes()).hexdigest()
-    plan = Plan(str(recognizer), print_, out, context, zone, anyway)
+    plan = Plan(str(recognizer), print_, out, context, zone, anyway, overlap)
     lake = Lake(out)
     found = jobs(source, but=lake.owns)
     lake.sweep()

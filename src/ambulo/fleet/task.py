@@ -40,14 +40,17 @@ class Plan:
     context: str
     zone: str | None
     anyway: bool = False
+    overlap: float | None = None
 
     def made_by(self) -> dict[str, Any]:
         """What results depend on beside the recording."""
+        stated = {} if self.overlap is None else {"overlap": self.overlap}
         return {
             "recognizer": self.recognizer_sha256,
             "context": self.context,
             "zone": self.zone,
             "ambulo": version("ambulo"),
+            **stated,
         }
 
     def entry(self, job: Job) -> dict[str, Any]:
@@ -73,6 +76,8 @@ def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str
     is quarantined; a lake that cannot be written to raises OutputError.
     """
     recognizer = recognizer or _recognizer(plan.recognizer, plan.recognizer_sha256)
+    if plan.overlap is not None:
+        recognizer = recognizer.with_overlap(plan.overlap)
     lake, begun = Lake(plan.out), time.perf_counter()
     entry = plan.entry(job)
     for _ in range(2):  # a file that changes while it is read is read again

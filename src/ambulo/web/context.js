@@ -2,7 +2,6 @@
 // without waiting for later windows.
 
 const DOUBT = 0.01;
-const STEADY = 3;
 const EDGES = [5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 90, 120, 180];
 const SMALL = 1e-6;
 
@@ -17,20 +16,21 @@ function degrees(a, b) {
 /** The direction of gravity in the sensor's frame while the wearer walks, or stands. */
 class Upright {
   constructor(reference, step) {
-    Object.assign(this, { reference, step, total: [0, 0, 0], run: [] });
+    const { steady = 3 } = reference; // older files do not say
+    Object.assign(this, { reference, step, steady, total: [0, 0, 0], run: [] });
   }
 
   push(gravity, shown) {
     if (shown) {
       this.run.push(gravity.map((x) => x / Math.max(norm(gravity), SMALL)));
-      if (this.run.length >= STEADY) this.learn();
+      if (this.run.length >= this.steady) this.learn();
     } else this.run = [];
     const size = norm(this.total);
     return size ? this.total.map((x) => x / size) : null;
   }
 
   learn() {
-    this.run = this.run.slice(-STEADY);
+    this.run = this.run.slice(-this.steady);
     const newest = [0, 1, 2].map((k) => sum(this.run.map((v) => v[k])));
     if (!norm(this.total) || degrees(newest, this.total) > this.reference.turned) {
       this.total = newest; // the first time, or the sensor slipped
