@@ -118,7 +118,7 @@ def train(folder: Path) -> list[Path]:
     return out
 
 
-def measure(path: Path, recognizer: Path) -> None:
+def measure(path: Path, recognizer: Path, overlap: float | None) -> None:
     """One run in this process, from the file to the lake's three tables, and a line about it."""
     import resource
     from tempfile import TemporaryDirectory
@@ -167,7 +167,7 @@ def measure(path: Path, recognizer: Path) -> None:
     with TemporaryDirectory() as lake:
         start = time.perf_counter()
         (job,) = jobs(str(path))
-        plan = Plan(str(recognizer), "", lake, "offline", None)
+        plan = Plan(str(recognizer), "", lake, "offline", None, overlap=overlap)
         entry = work(plan, job, Recognizer.load(recognizer))
         seconds = time.perf_counter() - start
         assert entry["status"] == "done", entry
@@ -186,11 +186,12 @@ def main() -> None:
     asked.add_argument(
         "recognizers", nargs="*", type=Path, help="Files; without any, some are made."
     )
+    asked.add_argument("--overlap", type=float, help="Of windows; default: as it was trained.")
     asked.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     given = asked.parse_args()
     path, recognizers = given.path, given.recognizers
     if given.one:
-        measure(path, *recognizers)
+        measure(path, *recognizers, given.overlap)
         return
     if not path.exists():
         (write_cwa if path.suffix == ".cwa" else write)(path)
@@ -200,6 +201,7 @@ def main() -> None:
             recognizers = pool.submit(train, path.parent).result()
     for recognizer in recognizers:
         command = [sys.executable, "-m", "benchmarks.week", str(path), str(recognizer), "--one"]
+        command += [] if given.overlap is None else [f"--overlap={given.overlap}"]
         subprocess.run(command, check=True)
 
 
