@@ -44,6 +44,7 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
+@pytest.mark.slow
 def test_a_cluster_writes_what_one_machine_writes(
     study: Path, recognizer: Path, tmp_path: Path, cluster: None
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_worker_that_dies_once_is_forgiven_and_twice_is_not(
     assert score(str(study), str(tmp_path / "lake"), recognizer, engine="ray").done == 1
 
 
+@pytest.mark.slow
 def test_what_stops_a_task_is_told_as_on_one_machine(
     study: Path, recognizer: Path, tmp_path: Path, cluster: None
 ) -> None:

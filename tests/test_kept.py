@@ -57,6 +57,7 @@ def test_it_decides_about_as_well(pair: tuple[Recognizer, Recognizer]) -> None:
     assert lean > whole - 0.05
 
 
+@pytest.mark.slow
 def test_a_child_learns_from_all_features(
     pair: tuple[Recognizer, Recognizer], short: Windows
 ) -> None:
