@@ -145,7 +145,7 @@ def _as_events(tested: Windows, probabilities: Array) -> dict[str, EventScores]:
         tested.labels,
         probabilities,
         tested.activities,
-        tested.windowing.samples(tested.rate)[1] / tested.rate,
+        tested.windowing.spacing(tested.rate),
     )
 
 

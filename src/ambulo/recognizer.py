@@ -242,7 +242,7 @@ class Recognizer:
         """
         windowing = replace(self.windowing, overlap=overlap)
         rate = windowing.rate or 100.0
-        ratio = windowing.samples(rate)[1] / self.windowing.samples(rate)[1]
+        ratio = windowing.spacing(rate) / self.windowing.spacing(rate)
         context = self.context.every(self.context.step * ratio) if self.context else None
         unknown = self.unknown.each(ratio) if self.unknown else None
         other = replace(self, windowing=windowing, context=context, unknown=unknown)
@@ -359,7 +359,7 @@ class Recognizer:
         odd = None
         if self.unknown is not None:
             rate = self.windowing.rate or 1.0
-            step = self.windowing.samples(rate)[1] / rate
+            step = self.windowing.spacing(rate)
             mode = "none" if self.context is None else context
             odd = self.unknown.decide(novelty, seconds, step, mode, lag)
         if self.context is not None:

@@ -68,6 +68,10 @@ class Windowing:
         length = max(round(self.seconds * rate), 1)
         return length, max(round(length * (1 - self.overlap)), 1)
 
+    def spacing(self, rate: float) -> float:
+        """Seconds from the start of one window to that of the next, at `rate` Hz."""
+        return self.samples(rate)[1] / rate
+
     def prepare(self, recording: Recording) -> Recording:
         """The recording with this windowing's channels and rate."""
         if self.channels is not None:

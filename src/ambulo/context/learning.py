@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ambulo.context import TINY, Context
 from ambulo.context.reference import EDGES, Reference, backwards, counted, elsewhere, follow
-from ambulo.context.windows import gravity_axes, mean_acceleration, positions, spacing
+from ambulo.context.windows import gravity_axes, mean_acceleration, positions
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -32,7 +32,7 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
     `order` is the share of the counted changes in what follows what; the rest is even, for the
     order of activities is often the script of a study. Nothing is impossible.
     """
-    n, step = len(windows.activities), spacing(windows)
+    n, step = len(windows.activities), windows.windowing.spacing(windows.rate)
     held, bouts, changes = np.zeros(n), np.zeros(n), np.zeros((n, n))
     angles, stood = np.zeros((2, n, len(EDGES)))
     gait = next((name for name in GAITS if name in windows.activities), None)

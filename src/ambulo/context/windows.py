@@ -48,19 +48,14 @@ def in_other_order(windows: Windows, seed: int = 0) -> Windows:
     `seconds` change; what nobody labelled stays behind the bout that it followed.
     """
     rng, seconds = np.random.default_rng(seed), np.array(windows.seconds)
-    apart = spacing(windows)
+    step = windows.windowing.spacing(windows.rate)
     for index in positions(windows):
         labels = windows.labels[index]
         starts = (np.diff(labels, prepend=-9) != 0) & (labels >= 0)
         bouts = np.split(index, np.flatnonzero(starts[1:]) + 1)
         order = np.concatenate([bouts[k] for k in rng.permutation(len(bouts))])
-        seconds[order] = np.arange(len(order)) * apart
+        seconds[order] = np.arange(len(order)) * step
     return replace(windows, seconds=seconds)
-
-
-def spacing(windows: Windows) -> float:
-    """Seconds from one window to the next."""
-    return windows.windowing.samples(windows.rate)[1] / windows.rate
 
 
 def mean_acceleration(windows: Windows) -> Array | None:

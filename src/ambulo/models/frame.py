@@ -31,8 +31,8 @@ class Frame(nn.Module):
             down = down / (down.square().sum(1, keepdim=True) + SMALL).sqrt()
             signal = x[:, axes]
             along = (signal * down[:, :, None]).sum(1, keepdim=True)
-            across = signal - along * down[:, :, None]  # no difference of squares: at rest it is
-            # nothing but rounding, other on each machine
+            # no difference of squares: at rest it is nothing but rounding, other on each machine
+            across = signal - along * down[:, :, None]
             sizes = [across, signal]
             lengths = [(part.square().sum(1, keepdim=True) + SMALL).sqrt() for part in sizes]
             parts += [along, *lengths]

@@ -114,7 +114,7 @@ class Stream:
         if odd is None or self.causal is None:
             return None
         rate = w.rate or 1.0
-        return Causal(odd.context(w.samples(rate)[1] / rate), self.causal.lag)
+        return Causal(odd.context(w.spacing(rate)), self.causal.lag)
 
     @property
     def counts(self) -> dict[str, int]:
