@@ -149,6 +149,8 @@ MISTAKES = {
     "lag that nothing heeds": ("predict waist.ambulo p7.csv --lag 3", "add --context causal"),
     "no such overlap": ("predict waist.ambulo p7.csv --overlap 1", "overlap must be from 0 to"),
     "no recording": ("predict waist.ambulo absent.csv", "absent.csv: there is no such file"),
+    "a recognizer alone": ("predict pocket", "missing: write for example: ambulo predict pocket "),
+    "its file alone": ("predict waist.ambulo", "ambulo predict waist.ambulo monday.csv"),
     "empty recording": ("predict waist.ambulo empty.csv", "empty.csv: is empty"),
     "too short": ("predict waist.ambulo short.csv", "2.56 s in one piece"),
     "lacks channels": ("predict waist.ambulo acc.csv", "lacks the channels gyro_x"),

@@ -157,12 +157,19 @@ def predict(
 
     Example: ambulo predict waist.ambulo monday.csv --out monday.png --out timeline.csv
     """
+    from ambulo.errors import RecordingError
     from ambulo.piecewise import predict_pieces
-    from ambulo.pretrained import load, suiting
+    from ambulo.pretrained import PRETRAINED, load, suiting
     from ambulo.readers import pieces
     from ambulo.timeline import ending
 
     heeded(lag, context)
+    named = str(recognizer) in PRETRAINED and not recognizer.exists()
+    if recording is None and (named or recognizer.suffix == ".ambulo"):
+        raise RecordingError(
+            f"{recognizer}: is a recognizer, and the recording is missing: "
+            f"write for example: ambulo predict {recognizer} monday.csv"
+        )
     path = recording or recognizer
     for file in out or []:
         ending(file)
