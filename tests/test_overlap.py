@@ -55,6 +55,19 @@ def test_a_minute_says_as_much_however_many_windows_it_has(
     assert paced.unknown.weight == pytest.approx(waist.unknown.weight * ratio)
 
 
+def test_there_and_back_again_decides_as_if_never_gone(
+    waist: Recognizer, recording: Recording
+) -> None:
+    usual, windows = waist.windowing.overlap, waist.windowing.cut([recording])
+    for overlap in (0.0, 0.77):
+        gone = waist.with_overlap(overlap)
+        for back in (gone.with_overlap(usual), gone.on_one_thread().with_overlap(usual)):
+            assert (back.context, back.unknown) == (waist.context, waist.unknown)
+        for context in ("causal", "offline"):  # windows as trained, of what decides otherwise
+            decided = waist.decide(windows, context=context)
+            assert np.array_equal(gone.decide(windows, context=context), decided)
+
+
 def test_a_stream_and_a_file_keep_the_pace(
     waist: Recognizer, recording: Recording, tmp_path: Path
 ) -> None:

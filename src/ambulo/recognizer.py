@@ -231,22 +231,24 @@ class Recognizer:
     def on_one_thread(self) -> Recognizer:
         """The same recognizer, whose network leaves the other cores to others."""
         other = replace(self)
-        other.__dict__["_runtime"] = self._runtime.on_one_thread()
+        other.__dict__.update(self.__dict__, _runtime=self._runtime.on_one_thread())
         return other
 
     def with_overlap(self, overlap: float) -> Recognizer:
         """The same recognizer, whose windows overlap by this share: 0 to below 1.
 
         With less it decides less often and is done sooner, with more it tells changes sooner. What
-        it makes of a window by itself stays the same. Raises WindowingError for another share.
+        it makes of a window by itself stays the same, and so do decisions where it is set back: it
+        is worked out from how it was loaded or trained. Raises WindowingError for another share.
         """
-        windowing = replace(self.windowing, overlap=overlap)
+        first: Recognizer = self.__dict__.get("_first", self)
+        windowing = replace(first.windowing, overlap=overlap)
         rate = windowing.rate or 100.0
-        ratio = windowing.spacing(rate) / self.windowing.spacing(rate)
-        context = self.context.every(self.context.step * ratio) if self.context else None
-        unknown = self.unknown.each(ratio) if self.unknown else None
+        ratio = windowing.spacing(rate) / first.windowing.spacing(rate)
+        context = first.context.every(first.context.step * ratio) if first.context else None
+        unknown = first.unknown.each(ratio) if first.unknown else None
         other = replace(self, windowing=windowing, context=context, unknown=unknown)
-        other.__dict__["_runtime"] = self._runtime
+        other.__dict__.update(_runtime=self._runtime, _first=first)
         return other
 
     def _run(self, values: Array, names: tuple[str, ...]) -> list[Array]:
