@@ -243,6 +243,17 @@ def test_all_or_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_of_very_many_people_those_recognised_worst_are_drawn(
+    plain: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = plain.per_person()
+    worst = sorted(plain.people, key=lambda person: scores[person]["accuracy"])[:2]
+    monkeypatch.setattr(figures, "MOST_PEOPLE", 2)
+    (axes,) = figures.people(plain).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == worst
+    assert axes.get_ylabel() == f"test person, the worst 2 of {len(plain.people)}"
+
+
 def test_a_page_of_ones_own(plain: Evaluation, tmp_path: Path) -> None:
     sections = [
         Section("walk", "A walk", ["Words & <b>", Facts([("published", "97 %", "by whom")])]),

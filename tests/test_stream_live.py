@@ -355,6 +355,22 @@ def test_pages_of_other_sites_push_nothing(recording: Recording) -> None:
     assert received(messages, 1) == ["good"]
 
 
+def test_a_site_that_points_its_name_here_pushes_nothing() -> None:
+    port = free_port()
+    messages = sources.source(f"http://:{port}")
+    for host, answer in (
+        (f"rebound.example:{port}", 403),
+        ("[", 403),
+        (f"localhost:{port}", 200),
+        (f"[::1]:{port}", 200),
+        (f"{socket.gethostname()}.local:{port}", 200),
+    ):
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        url = f"http://127.0.0.1:{port}"
+        assert requests.post(url, host.encode(), headers=headers, timeout=5).status_code == answer
+    assert b"rebound" not in b"".join(received(messages, 3))  # type: ignore[arg-type]
+
+
 def islice_of(messages: Iterator[Any], n: int) -> Iterator[Any]:
     yield from islice(messages, n)
 

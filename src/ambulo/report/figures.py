@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WIDTH = 4.4
 """Inches across: at the width of a phone, text of 7 points is still read."""
 RED = "#b00020"
+MOST_PEOPLE = 60
+"""Rows of a picture of people."""
 
 
 def figure(width: float, height: float) -> Figure:
@@ -108,9 +110,14 @@ def confusion(evaluation: Evaluation) -> Figure:
 
 
 def people(evaluation: Evaluation) -> Figure:
-    """Accuracy of every test person, with the mean and its interval over people."""
+    """Accuracy of every test person, with the mean and its interval over people.
+
+    Of more than `MOST_PEOPLE` those who are recognised worst: a page has an end.
+    """
     scores = evaluation.per_person()
-    names = natural(evaluation.people)
+    names, everybody = natural(evaluation.people), len(evaluation.people)
+    if everybody > MOST_PEOPLE:
+        names = sorted(names, key=lambda person: scores[person]["accuracy"])[:MOST_PEOPLE]
     values = [100 * scores[person]["accuracy"] for person in names]
     overall, n = evaluation.accuracy(), len(values)
     picture = figure(WIDTH, 1.5 + 0.22 * n)
@@ -136,7 +143,8 @@ def people(evaluation: Evaluation) -> Figure:
     axes.grid(axis="y", alpha=0.3)
     least = min(values)
     axes.set_xlim(max(least - 0.25 * (100 - least) - 2, -2), 101)
-    axes.set_ylabel("test person")
+    worst = f", the worst {n} of {everybody}" if everybody > n else ""
+    axes.set_ylabel(f"test person{worst}")
     axes.set_xlabel("accuracy, %; line and band: mean and its 95 % interval", fontsize=8)
     return _titled(picture, evaluation)
 

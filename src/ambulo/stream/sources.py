@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -126,9 +127,23 @@ def udp(host: str, port: int) -> Messages:
 
 
 def foreign(headers: Any) -> bool:
-    """Whether another site's page asks, as browsers say; apps and programs name no other host."""
-    origin, host = headers.get("Origin"), headers.get("Host")
-    return origin is not None and origin.partition(":")[2].lower() != f"//{host}".lower()
+    """Whether another site's page asks, as browsers say; apps and programs name no other host.
+
+    A site may point its own name at this machine (DNS rebinding): a page is only heeded that was
+    found by an address, by localhost or by this machine's name.
+    """
+    origin, host = headers.get("Origin"), str(headers.get("Host")).lower()
+    return origin is not None and (origin.partition(":")[2].lower() != f"//{host}" or not own(host))
+
+
+def own(host: str) -> bool:
+    """Whether a host, with its port or without, is an address, localhost or this machine's name."""
+    machine = socket.gethostname().lower()
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name in ("localhost", machine, f"{machine}.local") or bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 def http(host: str, port: int) -> Messages:
