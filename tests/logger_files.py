@@ -399,6 +399,63 @@ def actigraph(folder: Path) -> Path:
     return path
 
 
+def actilife(folder: Path) -> Path:
+    """ActiLife's raw CSV: ten lines and names; no time, but when it began and how fast it goes."""
+    path = folder / "actilife.csv"
+    path.write_text(actilife_lines("M/d/yyyy", "3/1/2026") + _in_g("", _NAMES))
+    return path
+
+
+def actilife_imu(folder: Path) -> Path:
+    """The same of a device with a gyroscope, in degrees a second, with times."""
+    path = folder / "actilife_imu.csv"
+    moments = [f"2026-03-01T09:00:{t:010.7f}" for t in TIME]
+    table = {"Timestamp": moments} | dict(zip(_NAMES, (ACC / G).T, strict=True))
+    table |= {"Temperature": np.full(len(TIME), 23.1)}
+    table |= {f"Gyroscope {a}": v for a, v in zip("XYZ", np.degrees(GYRO).T, strict=True)}
+    path.write_text(actilife_lines("dd/MM/yyyy", "01/03/2026") + csv(table))
+    return path
+
+
+def actilife_lines(dates: str, start: str) -> str:
+    """What ActiLife writes above the names."""
+    return (
+        "------------ Data File Created By ActiGraph GT3X+ ActiLife v6.13.3 Firmware v2.5.0 date "
+        f"format {dates} at 50 Hz  Filter Normal -----------\nSerial Number: NEO1C15110103\n"
+        f"Start Time 09:00:00\nStart Date {start}\nEpoch Period (hh:mm:ss) 00:00:00\n"
+        f"Download Time 16:25:52\nDownload Date {start}\nCurrent Memory Address: 0\n"
+        "Current Battery Voltage: 4.21     Mode = 12\n" + 50 * "-" + "\n"
+    )
+
+
+_NAMES = tuple(f"Accelerometer {axis}" for axis in "XYZ")
+
+
+def _in_g(moment: str, names: tuple[str, ...] = (), more: str = "") -> str:
+    rows = [",".join(names)] if names else []
+    for t, row in zip(TIME, ACC / G, strict=True):
+        time = [moment.format(int(t), round(t % 1 * 1000))] if moment else []
+        rows.append(",".join([*time, *(f"{v:.8f}" for v in row)]) + more)
+    return "\n".join(rows) + "\n"
+
+
+def genea(folder: Path) -> Path:
+    """The raw CSV of GENEActiv's software: 100 lines, then rows without names, by its own clock."""
+    facts = {0: "Device Type,GENEActiv", 1: "Device Model,1.1", 14: "Time Zone,GMT +01:00"}
+    facts |= {10: "Measurement Frequency,50 Hz", 20: "Subject Code,0001"}
+    path = folder / "genea.csv"
+    above = "".join(facts.get(i, "") + "\n" for i in range(100))
+    path.write_text(above + _in_g("2026-03-01 10:00:{:02}:{:03}", more=",12,0,25.6"))
+    return path
+
+
+def omgui(folder: Path) -> Path:
+    """OmGui's CSV of an Axivity: a time and three numbers in g, no names."""
+    path = folder / "omgui.csv"
+    path.write_text(_in_g("2026-03-01 09:00:{:02}.{:03}"))
+    return path
+
+
 def _record(kind: int, seconds: int, payload: bytes) -> bytes:
     record = struct.pack("<BBIH", 0x1E, kind, seconds, len(payload)) + payload
     check = 0
@@ -412,6 +469,9 @@ GOLDEN: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "geneactiv": (geneactiv,),
     "actigraph": (actigraph,),
     "parquet": (own_parquet,),
+    "actigraph-csv": (actilife, actilife_imu),
+    "geneactiv-csv": (genea,),
+    "nameless": (omgui,),
     "sensor-logger": (
         sensor_logger_android,
         sensor_logger_ios,

@@ -190,3 +190,79 @@ def test_device_samples_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("ambulo.readers.axivity.BLOCK", 2600)
     monkeypatch.setattr("ambulo.readers.in_pieces", None)
     _same(path)
+
+
+def exported(folder: Path, rows: str, dates: str = "M/d/yyyy", start: str = "3/1/2026") -> Path:
+    path = folder / "exported.csv"
+    path.write_text(files.actilife_lines(dates, start) + rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dates", "start"),
+    [("M/d/yyyy", "3/1/2026"), ("dd/MM/yyyy", "01/03/2026"), ("d.M.yyyy", "1.3.2026")]
+    + [("yyyy-MM-dd", "2026-03-01"), ("dd-MMM-yy", "01-Mar-26")],
+)
+def test_an_actigraph_csv_begins_on_the_day_that_its_form_of_dates_says(
+    dates: str, start: str, tmp_path: Path
+) -> None:
+    rows = "0.001,-1.000,0.012\n" * 100
+    path = exported(tmp_path, rows, dates, start)
+    assert read(path).start == files.START and read(path, zone="Europe/Rome").start is not None
+    timed = "".join(f"{start} 09:00:{t:06.3f},0.001,-1.0,0.012\n" for t in np.arange(100) / 50)
+    names = "Timestamp,Accelerometer X,Accelerometer Y,Accelerometer Z\n"
+    assert read(exported(tmp_path, names + timed, dates, start)).start == files.START
+
+
+def test_zeros_of_an_actigraph_that_slept_are_a_pause(tmp_path: Path) -> None:
+    awake = "0.001,-1.000,0.012\n" * 100
+    got = read(exported(tmp_path, awake + "0.000,0.000,0.000\n" * 1000 + awake))
+    (gap,) = got.gaps
+    assert (gap.start, gap.end) == pytest.approx((2, 22)) and len(got) == 200
+
+
+def test_an_actigraph_csv_of_a_land_with_decimal_commas(tmp_path: Path) -> None:
+    got = read(exported(tmp_path, "0,001;-1,000;0,012\n" * 100))
+    assert np.allclose(got.values, np.array([0.001, -1, 0.012]) * files.G, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            files.actilife_lines("M/d/yyyy", "3/1/2026").replace(" at 50 Hz", "")
+            + "Date,Time,Axis1,Axis2,Axis3\n3/1/2026,09:00:00,10,20,30\n",
+            "counts.*gt3x",
+        ),
+        (files.actilife_lines("M/d/yyyy", "13/1/2026") + "0,1,0\n" * 9, "'13/1/2026 09:00:00'"),
+        ("Device Type,GENEActiv\n" + "2026-03-01 09:00:00:000" + ",1" * 11 + "\n", "means.*bin"),
+    ],
+    ids=["counts", "no such day", "means"],
+)
+def test_exports_that_hold_no_samples_are_named(content: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "epochs.csv"
+    path.write_text(content)
+    with pytest.raises(RecordingError, match=f"epochs.csv.*{says}"):
+        read(path)
+
+
+def test_rows_without_names_are_measured_not_believed(tmp_path: Path) -> None:
+    path = files.omgui(tmp_path)
+    found = {finding.what: finding for finding in findings(read(path))}
+    assert found["format"].sure == "assumed" and found["unit of acc"].sure == "measured"
+    metres = path.read_text().splitlines()
+    rows = [line.split(",") for line in metres]
+    path.write_text(
+        "\n".join(f"{t},{','.join(f'{float(v) * files.G:.6f}' for v in r)}" for t, *r in rows)
+    )
+    assert np.allclose(read(path).values, files.ACC, atol=1e-4)
+
+
+def test_a_zone_may_be_named_behind_the_time(tmp_path: Path) -> None:
+    path = tmp_path / "zoned.csv"
+    rows = [f"2026-03-29 01:59:{s:02}.000000+0100 [Europe/Rome],0,0,9.8" for s in range(58, 60)]
+    rows += [f"2026-03-29 03:00:{s:02}.000000+0200 [Europe/Rome],0,0,9.8" for s in range(20)]
+    path.write_text("time,x,y,z\n" + "\n".join(rows))
+    got = read(path)
+    assert str(got.start) == "2026-03-29 01:59:58+01:00" and not got.gaps and len(got) == 22
+    assert str(got.start.tzinfo) == "Europe/Rome"

@@ -21,6 +21,7 @@ from ambulo.readers import findings, pieces
 
 NAMES = ["acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"]
 DATED = ("logger", "phyphox", "sensorlog", "axivity", "geneactiv", "actigraph")
+DATED += ("actilife", "genea", "omgui")
 
 
 @pytest.mark.parametrize("write", files.WRITERS, ids=lambda w: w.__name__)

@@ -19,6 +19,7 @@ from ambulo.readers.assemble import assemble
 from ambulo.readers.axivity import look_through
 from ambulo.readers.clean import blocks, read_clean, survey
 from ambulo.readers.device import DEVICES, read_device
+from ambulo.readers.device_csv import SOFTWARE
 from ambulo.readers.finding import Finding, Settings, settings
 from ambulo.readers.phone import LAYOUTS, Find
 from ambulo.readers.pieces import Pieces, in_pieces
@@ -38,7 +39,7 @@ def _of_tables(find: Find, source: Source, stated: Settings) -> Recording | None
 READERS: dict[str, Reader] = {
     **{name: partial(read_device, name) for name in DEVICES},
     "parquet": read_clean,
-    **{name: partial(_of_tables, find) for name, find in LAYOUTS.items()},
+    **{name: partial(_of_tables, find) for name, find in (SOFTWARE | LAYOUTS).items()},
 }
 """Every reader by name, in the order in which they are tried; each gives None for others' files."""
 

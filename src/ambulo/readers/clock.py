@@ -24,6 +24,7 @@ _EPOCHS = {"s": 9e8, "ms": 9e11, "us": 9e14, "ns": 9e17}
 """Counts since 1970 at the middle of 1998, from which on a count is taken for one since 1970."""
 SWAPPED = 1200.0
 """Seconds around midnight within which samples may come in another order."""
+_NAMED_ZONE = r"\s*\[([\w/+-]+)\]$"
 _CLOCK = r"^(\d{1,2}):(\d{2}):(\d{2})(?:[.:,](\d{1,9}))?$"
 
 
@@ -147,10 +148,11 @@ def _time_of_day(column: pl.Series) -> Clock | None:
 def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Finding]]:
     """Dates and times, in UTC: `2026-03-01T09:00:00.020+01:00`, `2017-06-23 15:42:42.144 +0200`.
 
+    The zone's name may stand behind, `2014-05-07 13:29:50.439+0100 [Europe/London]`.
     Those with slashes or dots, `5/3/2026 9:00:00`, come with what tells day from month. Fractions
     may stand behind a comma, as ISO 8601 has it, or a colon.
     """
-    text = _replaced(column, r"(:\d\d:\d\d)[,:](\d)", "${1}.${2}")
+    text = _replaced(_replaced(column, _NAMED_ZONE, ""), r"(:\d\d:\d\d)[,:](\d)", "${1}.${2}")
     text = _replaced(text, r"^(\d{4}-\d\d-\d\d)(?: [ T]*|T[ T]+)", "${1}T")
     zoned = text.str.contains(r"[+-]\d{2}:?\d{2}$") | text.str.ends_with("Z")
     if zoned.sum() > 0.5 * len(text):
@@ -198,7 +200,13 @@ def _order(text: pl.Series, mark: str, settings: Settings) -> Finding | None:
 
 
 def _offsets(text: pl.Series, dates: pl.Series) -> list[str]:
-    """The offsets from UTC, as `+02:00` or `Z`, of the texts that are `dates`, the first first."""
+    """The zone that all texts that are `dates` name, or their offsets from UTC, the first first.
+
+    As `Europe/London`, or `+02:00` and `Z`.
+    """
+    named = text.filter(dates.is_not_null()).str.extract(_NAMED_ZONE)
+    if named.n_unique() == 1 and named.null_count() == 0:
+        return named.unique().to_list()
     found = text.filter(dates.is_not_null()).str.extract(r"(Z|[+-]\d{2}:?\d{2})\s*$")
     return found.drop_nulls().unique(maintain_order=True).to_list()
 

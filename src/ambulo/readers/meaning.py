@@ -30,11 +30,13 @@ class Layout:
 
     `sensors` maps the stem of a table's file name to the sensor whose x, y and z it holds; `units`
     a sensor to its unit; `sign` is "ios", "android" or '' (see `Settings`), with how sure and why.
+    `form` is how sure it is that the file is of this layout, and why.
     `epoch` is the wall time of a clock that counts from a start and stood still in `pauses`: when
     it went on, and for how long it had stood by then, all pauses together, in seconds.
     """
 
     title: str = "table"
+    form: tuple[str, str] = ("stated", "its names and columns are so")
     sensors: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     sign: str = ""
@@ -81,7 +83,7 @@ def finish(source: Source, placed: Placed, layout: Layout, settings: Settings) -
     columns, values = list(placed.columns), placed.values
     named = all(column.named for column in columns)
     title = "Ambulo's own columns" if named and layout.title == "table" else layout.title
-    found = [Finding("format", title, "stated", "its names and columns are so")]
+    found = [Finding("format", title, *layout.form)]
     found += placed.findings
     columns, values, more = _with_gravity(columns, values, placed.rate, settings)
     found += more

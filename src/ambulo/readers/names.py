@@ -63,7 +63,7 @@ _UNITS = {
     **dict.fromkeys(
         ("m/s2", "m/s^2", "m/s²", "ms-2", "ms^-2", "m/s/s", "ms2", "mps2", "m*s^-2"), "m/s²"
     ),
-    **dict.fromkeys(("deg/s", "°/s", "dps", "degs", "deg/sec", "degrees/s"), "deg/s"),
+    **dict.fromkeys(("deg/s", "d/s", "°/s", "dps", "degs", "deg/sec", "degrees/s"), "deg/s"),
     **dict.fromkeys(("rad/s", "rads", "rad/sec", "radians/s", "rps"), "rad/s"),
     **dict.fromkeys(("µt", "ut", "μt", "microtesla"), "µT"),
     **dict.fromkeys(("gauss",), "gauss"),

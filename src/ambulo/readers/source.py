@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ambulo.errors import RecordingError
 from ambulo.readers.names import activity_column, parse, subject_column, time_column
+from ambulo.readers.preamble import Preamble, preamble, separator_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,6 +75,16 @@ class Source:
         if suffix == ".gz" or self.head[:2] == b"\x1f\x8b":
             return {self.path.with_suffix("").name: self._gunzip()}
         return {self.path.name: self.path}
+
+    @cached_property
+    def preamble(self) -> Preamble | None:
+        """What a device's software wrote above the numbers of the file's only table."""
+        if len(self.members) != 1:
+            return None
+        ((name, file),) = self.members.items()
+        if name.lower().endswith((*_COLUMNAR, ".json", ".jsonl")):
+            return None
+        return preamble(f"{self.path}", _lines(_head(file)))
 
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -245,13 +256,13 @@ def _clean(names: list[str]) -> dict[str, str]:
 def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
     import polars as pl
 
-    with file.open("rb") if isinstance(file, Path) else io.BytesIO(file) as stream:
-        head = stream.read(1 << 16)
+    head = _head(file)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head:
         raise ValueError("bad text: it is binary, or UTF-16")
-    lines = head.decode("utf-8", "replace").lstrip("\ufeff").splitlines()
-    skip = _header(lines)
-    separator = _separator(lines[skip : skip + 1])
+    lines = _lines(head)
+    above = preamble(where, lines)
+    skip = above.lines if above else _header(lines)
+    separator = separator_of("".join(lines[skip : skip + 1]))
     options: dict[str, Any] = {
         "skip_lines": skip,
         "separator": separator,
@@ -259,6 +270,8 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
         "encoding": "utf8-lossy",
         "decimal_comma": separator in ";\t" and _comma(lines[skip + 1 :], separator),
     }
+    if above and above.columns:
+        options |= {"has_header": False, "new_columns": list(above.columns)}
     first = pl.read_csv(head[: head.rfind(b"\n") + 1] or head, infer_schema_length=None, **options)
     words = {activity_column(first.columns), subject_column(first.columns)}
     numeric = {
@@ -267,7 +280,17 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
     }
     frame = pl.read_csv(file, schema_overrides=numeric, ignore_errors=True, glob=False, **options)
     nameless = [n for n in frame.columns if not n.strip() and frame[n].null_count() == len(frame)]
-    return frame.drop(nameless)
+    frame = frame.drop(nameless)
+    return above.completed(frame) if above else frame
+
+
+def _head(file: Path | bytes) -> bytes:
+    with file.open("rb") if isinstance(file, Path) else io.BytesIO(file) as stream:
+        return stream.read(1 << 16)
+
+
+def _lines(head: bytes) -> list[str]:
+    return head.decode("utf-8", "replace").lstrip("\ufeff").splitlines()
 
 
 def _header(lines: list[str]) -> int:
@@ -277,20 +300,13 @@ def _header(lines: list[str]) -> int:
     """
     start = 0
     for number, line in enumerate(lines[:60]):
-        cells = [cell.strip().strip("\"'") for cell in line.split(_separator([line]))]
+        cells = [cell.strip().strip("\"'") for cell in line.split(separator_of(line))]
         named = sum(parse(cell) is not None for cell in cells) + bool(time_column(cells)[0])
         if named >= 2 or (named and len(cells) > 1 and not number):
             return number
         if line.startswith("#") or line.lower().startswith("sep=") or not line.strip():
             start = number + 1 if start == number else start
     return start if start < len(lines) else 0
-
-
-def _separator(lines: list[str]) -> str:
-    line = lines[0] if lines else ""
-    counts = {separator: line.count(separator) for separator in ",;\t|"}
-    best = max(counts, key=lambda separator: counts[separator])
-    return best if counts[best] else ","
 
 
 def _comma(lines: list[str], separator: str) -> bool:
