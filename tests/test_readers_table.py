@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ambulo import Recording, read
 from ambulo.errors import AmbuloError, OutputError, RecordingError
-from ambulo.readers import findings, pieces, source
+from ambulo.readers import clean, findings, pieces, source
 from ambulo.readers.grid import rate_of
 from ambulo.readers.table import write
 
@@ -520,7 +520,11 @@ def test_writing_elsewhere_is_refused(recording: Recording, tmp_path: Path) -> N
         write(recording, tmp_path / "x.xlsx")
 
 
-def test_clean_parquet_is_read_as_the_careful_way_reads_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [1 << 18, 100], ids=["one block", "a gap between two"])
+def test_clean_parquet_is_read_as_the_careful_way_reads_it(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clean, "_BLOCK", block)
     rng = np.random.default_rng(0)
     time = np.r_[np.arange(300), np.arange(400, 900)] / 50
     columns = {f"acc_{a}": rng.normal(9.8 * (a == "z"), 1, 800).astype(np.float32) for a in "xyz"}

@@ -148,7 +148,7 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
     zone = getattr(file.schema_arrow.field("time").type, "tz", None)
     own = zone_of(zone) if zone else None
     kept = keep(file.metadata.num_rows, len(channels))
-    track = _Track(settings.rate, settings.max_gap, scale)
+    track = Track(settings.rate, settings.max_gap, scale)
     at = 0
     wanted = ["time", *channels]
     for batch in ahead(file.iter_batches(_BLOCK, columns=wanted, use_threads=True)):
@@ -210,7 +210,7 @@ def _time_unit(file: Any) -> tuple[float | None, float]:
     return scale, float(np.floor(first.min_raw * scale))  # min itself would import pandas
 
 
-class _Track:
+class Track:
     """Follows the times of a file and tells whether they lie on a grid with gaps."""
 
     def __init__(self, rate: float | None, max_gap: float | None, scale: float) -> None:
@@ -264,7 +264,8 @@ class _Track:
         max_gap = self.max_gap or max(MAX_GAP, 2 / self.rate)
         before = time[0] if not self.count else self.begin + (self.count - 1) / self.rate
         edges = np.flatnonzero(np.diff(time, prepend=before) > max_gap)
-        for first, last in zip([0, *edges], [*edges, len(time)], strict=True):
+        firsts = sorted({0, *edges})  # a pause may lie right between two blocks
+        for first, last in zip(firsts, [*firsts[1:], len(time)], strict=True):
             if first in edges:
                 end = self.expected
                 pause = float(time[first]) - self.zero - end
