@@ -21,6 +21,7 @@ from ambulo.readers.clean import blocks, read_clean, survey
 from ambulo.readers.device import DEVICES, read_device
 from ambulo.readers.device_csv import SOFTWARE
 from ambulo.readers.finding import Finding, Settings, settings
+from ambulo.readers.long import long_pieces, read_long
 from ambulo.readers.phone import LAYOUTS, Find
 from ambulo.readers.pieces import Pieces, in_pieces
 from ambulo.readers.source import Source
@@ -58,6 +59,9 @@ def read(path: str | Path, **stated: Any) -> Recording:
     source.check()
     _one(source.path)
     chosen = settings(source.path, stated)
+    recording = read_long(source, chosen)
+    if recording is not None:
+        return recording
     for reader in READERS.values():
         recording = reader(source, chosen)
         if recording is not None:
@@ -68,22 +72,23 @@ def read(path: str | Path, **stated: Any) -> Recording:
 def pieces(path: str | Path, **stated: Any) -> Pieces:
     """A recording in pieces, for files that are larger than memory should be.
 
-    A clean Parquet file in Ambulo's columns, or a sound Axivity file, is looked through once, and
-    then read block by block whenever the pieces are gone through; units are judged by 2000
-    stretches of 10 s, or all of it where it is shorter. Any other file is read whole. Takes and
-    raises what `read` does.
+    A clean Parquet file in Ambulo's columns, a long clean CSV, or a sound Axivity file, is looked
+    through once, and then read block by block whenever the pieces are gone through; units are
+    judged by 2000 stretches of 10 s, or all of it where it is shorter. Any other file is read
+    whole. Takes and raises what `read` does.
     """
     source = Source(Path(path))
     source.check()
     _one(source.path)
     chosen = settings(source.path, stated)
-    logged = look_through(source, chosen)
-    if logged is not None:
-        return logged
-    found = survey(source, chosen)
-    if found is None:
+    for way in (look_through, long_pieces):
+        found = way(source, chosen)
+        if found is not None:
+            return found
+    clean = survey(source, chosen)
+    if clean is None:
         return in_pieces(read(path, **stated))
-    sketch, samples, gaps = found
+    sketch, samples, gaps = clean
     return Pieces(sketch, samples, gaps, partial(blocks, source, sketch))
 
 

@@ -51,7 +51,7 @@ def assemble(source: Source, layout: Layout, settings: Settings) -> Recording:
     parts, unused = [], []
     for name, frame in source.tables.items():
         where = f"{source.path}" + (f": '{name}'" if len(source.tables) > 1 else "")
-        part = _part(where, name, frame, layout, settings)
+        part = part_of(where, name, frame, layout, settings)
         if part is None:
             unused.append(name)
         else:
@@ -84,9 +84,10 @@ def _nothing(source: Source) -> str:
     )
 
 
-def _part(
+def part_of(
     where: str, name: str, frame: pl.DataFrame, layout: Layout, settings: Settings
 ) -> Part | None:
+    """The channels and times of one table, None where it has no channels; raises RecordingError."""
     columns = _columns(where, name, frame.columns, layout, settings)
     if not columns:
         return None

@@ -159,13 +159,15 @@ def _dates(column: pl.Series, settings: Settings) -> tuple[pl.Series, list[Findi
         text = _replaced(_replaced(text, r"Z$", "+00:00"), r"\s+([+-]\d{2}:?\d{2})$", "${1}")
         form = "%Y-%m-%dT%H:%M:%S%.f%z"
         return text.str.to_datetime(form, time_unit="ns", strict=False), []
-    form, told = "%Y-%m-%dT", []
+    form, told = "%H:%M:%S%.f", list[Finding]()
+    parsed = text.str.to_datetime(f"%Y-%m-%dT{form}", time_unit="ns", strict=False)
     for mark in "/.":
-        order = _order(text, mark, settings)
+        order = _order(text, mark, settings) if parsed.null_count() > 0.5 * len(text) else None
         if order is not None:
             first, second = ("%d", "%m") if order.decided == "day first" else ("%m", "%d")
-            form, told = f"{first}{mark}{second}{mark}%Y ", [order]
-    parsed = text.str.to_datetime(f"{form}%H:%M:%S%.f", time_unit="ns", strict=False)
+            dated = f"{first}{mark}{second}{mark}%Y {form}"
+            parsed = text.str.to_datetime(dated, time_unit="ns", strict=False)
+            told = [order]
     return (parsed, told) if parsed.null_count() <= 0.5 * len(text) else (column, [])
 
 

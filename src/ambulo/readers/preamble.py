@@ -46,15 +46,15 @@ class Preamble:
     subject: str = ""
     sleeps: bool = False
 
-    def completed(self, frame: pl.DataFrame, first: int = 0) -> pl.DataFrame:
-        """The table whose first row is the `first` of the file, with time, zone and wearer."""
+    def completed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The table with time, zone and wearer, and without the rows of a device that was off."""
         import polars as pl
 
         names = frame.columns
         acc = [name for name in names if name.strip() in _ACC]
         told: list[pl.Expr | pl.Series] = []
         if self.start is not None and self.rate and "Timestamp" not in names:
-            counts = pl.int_range(first, first + len(frame), eager=True)
+            counts = pl.int_range(len(frame), eager=True)
             passed = (counts * (1e9 / self.rate)).round().cast(pl.Duration("ns"))
             told.append((pl.Series([self.start], dtype=pl.Datetime("ns")) + passed).alias("time"))
         elif self.dates and frame["Timestamp"].dtype == pl.String:

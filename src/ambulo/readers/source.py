@@ -28,6 +28,8 @@ LARGEST = 4 << 30
 """Bytes that the tables of one archive may unpack to."""
 SWELLS = {"csv": 6, "json": 15}
 """Bytes of memory that a byte of text takes at most while it is read (measured)."""
+HEAD = 1 << 16
+"""Bytes of a text that tell how all of it is written."""
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".ipc", ".json", ".jsonl")
 ARCHIVES = (".zip", ".gz")
 _COLUMNAR = (".parquet", ".feather", ".arrow", ".ipc")
@@ -41,6 +43,10 @@ _FOREIGN = {
     b"RIFF": "sound or video",
     b"ID3": "sound",
 }
+
+
+class NoRowsError(RecordingError):
+    """A table has names and no rows."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +204,7 @@ def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
             "row and commas, or Parquet"
         ) from error
     if not len(frame):
-        raise RecordingError(f"{where}: has a header but no rows: record again or copy it again")
+        raise NoRowsError(f"{where}: has a header but no rows: record again or copy it again")
     return frame.rename(_clean(frame.columns))
 
 
@@ -260,8 +266,7 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head:
         raise ValueError("bad text: it is binary, or UTF-16")
     lines = _lines(head)
-    above = preamble(where, lines)
-    skip = above.lines if above else _header(lines)
+    above, skip = _above(where, lines)
     separator = separator_of("".join(lines[skip : skip + 1]))
     options: dict[str, Any] = {
         "skip_lines": skip,
@@ -286,11 +291,28 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
 
 def _head(file: Path | bytes) -> bytes:
     with file.open("rb") if isinstance(file, Path) else io.BytesIO(file) as stream:
-        return stream.read(1 << 16)
+        return stream.read(HEAD)
 
 
 def _lines(head: bytes) -> list[str]:
     return head.decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+
+
+def _above(where: str, lines: list[str]) -> tuple[Preamble | None, int]:
+    """What a device's software wrote above the numbers, and how many lines are no table."""
+    above = preamble(where, lines)
+    return above, above.lines if above else _header(lines)
+
+
+def above_rows(where: str, text: bytes) -> int:
+    """How many bytes stand above the first row of a CSV that begins so."""
+    above, skip = _above(where, _lines(text[:HEAD]))
+    at = 0
+    for _ in range(skip if above and above.columns else skip + 1):
+        at = text.find(b"\n", at, HEAD) + 1
+        if not at:
+            raise ValueError("bad table: it has no rows")
+    return at
 
 
 def _header(lines: list[str]) -> int:
