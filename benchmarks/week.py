@@ -1,7 +1,8 @@
 """A week at 100 Hz from file to the three tables of a lake: seconds, share of stages, peak memory.
 
 `python -m benchmarks.week FILE.parquet [RECOGNIZER …]` makes the file where it is not there yet
-(60.5 million rows, a synthetic person, 0.3 GB; FILE.cwa: as an Axivity AX3 would, 0.4 GB).
+(60.5 million rows, a synthetic person, 0.3 GB; FILE.cwa: as an Axivity AX3 would, 0.4 GB;
+FILE.csv: with dates in ISO 8601, 3.1 GB).
 Without recognizers it trains quick ones on the synthetic people at 20 Hz. Each run is a process of
 its own.
 """
@@ -61,6 +62,26 @@ def write(path: Path) -> None:
             time = pa.array(first + np.arange(len(block)) * (1000 // RATE)).cast(fields[0][1])
             columns = [time, *(pa.array(np.ascontiguousarray(axis)) for axis in block.T)]
             out.write_table(pa.table(dict(zip([name for name, _ in fields], columns, strict=True))))
+
+
+def write_csv(path: Path) -> None:
+    """The file as text, hour by hour."""
+    import polars as pl
+
+    with path.open("wb") as out:
+        for hour, block in enumerate(hours()):
+            first = START + timedelta(hours=hour)
+            end = first + timedelta(hours=1)
+            time = pl.datetime_range(first, end, "10ms", closed="left", time_unit="ms", eager=True)
+            frame = pl.DataFrame(
+                {"time": time, **{f"acc_{a}": block[:, i] for i, a in enumerate("xyz")}}
+            )
+            frame.write_csv(
+                out,
+                include_header=not hour,
+                datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ",
+                float_precision=5,
+            )
 
 
 CWA = np.dtype(
@@ -158,6 +179,7 @@ def measure(path: Path, recognizer: Path, overlap: float | None) -> None:
 
     timed(readers, "survey", "looking through")
     timed(readers, "look_through", "looking through")
+    timed(readers, "long_pieces", "looking through")
     timed(Cutter, "push", "resampling and cutting")
     timed(Gait, "push", "steps")
     timed(Stillness, "push", "time not worn")
@@ -194,7 +216,7 @@ def main() -> None:
         measure(path, *recognizers, given.overlap)
         return
     if not path.exists():
-        (write_cwa if path.suffix == ".cwa" else write)(path)
+        {".cwa": write_cwa, ".csv": write_csv}.get(path.suffix, write)(path)
     print("stages run beside each other: their busy seconds may add up to more than the whole")
     if not recognizers:  # in a process of its own: its memory would count as that of those after it
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
