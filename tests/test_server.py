@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import io
 import json
@@ -448,6 +449,49 @@ def test_phones_trust_the_certificate_that_is_made(waist: Recognizer, tmp_path: 
             httpx.get(url)
     certificate(tmp_path / "tls", ["192.0.2.7"])
     assert made.read_bytes() != before
+
+
+def test_who_steals_its_key_is_trusted_for_no_other_site(tmp_path: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    made, key = certificate(tmp_path / "tls", ["127.0.0.1", "phone-host.local"])
+    own = x509.load_pem_x509_certificate(made.read_bytes())
+    stolen = serialization.load_pem_private_key(key.read_bytes(), None)
+    mine = ec.generate_private_key(ec.SECP256R1())
+
+    def trusted(host: str) -> bool:
+        named = x509.SubjectAlternativeName([x509.DNSName(host)])
+        forged = (
+            x509.CertificateBuilder(own.subject, x509.Name([]), mine.public_key(), 7)
+            .not_valid_before(own.not_valid_before_utc)
+            .not_valid_after(own.not_valid_after_utc)
+            .add_extension(named, critical=True)
+            .sign(stolen, hashes.SHA256())
+        )
+        served_key = mine.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        chain = tmp_path / "forged.pem"
+        chain.write_bytes(served_key + forged.public_bytes(serialization.Encoding.PEM))
+        site = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        site.load_cert_chain(chain)
+        to_site, to_phone = ssl.MemoryBIO(), ssl.MemoryBIO()
+        phone = ssl.create_default_context(cafile=made).wrap_bio(to_phone, to_site, False, host)
+        server_side = site.wrap_bio(to_site, to_phone, True)
+        try:
+            for step in (phone, server_side, phone):
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    step.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            assert "permitted subtree violation" in str(error)
+            return False
+        return True
+
+    assert trusted("phone-host.local") and not trusted("example.com")
 
 
 def test_the_address_that_is_told_is_the_one_that_answers(tmp_path: Path) -> None:

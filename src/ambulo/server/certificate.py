@@ -14,6 +14,9 @@ from ambulo.errors import MissingExtraError
 DAYS = 365
 """For how long a certificate holds; phones take none that hold for over 825 days."""
 
+_NOWHERE = ("192.0.2.0/32", "100::/128")
+"""Addresses that nobody has: of documentation, and where packets are dropped."""
+
 
 def addresses() -> list[str]:
     """This machine's addresses in its network, the one that leads outside first."""
@@ -50,6 +53,7 @@ def _holds(path: Path, names: list[str]) -> bool:
         raise MissingExtraError("cryptography", "serve") from error
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())
+        found.extensions.get_extension_for_class(x509.NameConstraints)
         alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound):
         return False
@@ -74,9 +78,11 @@ def _make(names: list[str]) -> tuple[bytes, bytes]:
     builder = builder.not_valid_before(now - timedelta(hours=1))
     builder = builder.not_valid_after(now + timedelta(days=DAYS))
     server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    own = [_general(name) for name in names]
     for extension, critical in (
-        (x509.SubjectAlternativeName([_general(n) for n in names]), False),
+        (x509.SubjectAlternativeName(own), False),
         (x509.BasicConstraints(ca=True, path_length=0), True),
+        (_alone(own), True),
         (server, False),
     ):
         builder = builder.add_extension(extension, critical)
@@ -87,6 +93,19 @@ def _make(names: list[str]) -> tuple[bytes, bytes]:
     )
     signed = builder.sign(key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM), private
+
+
+def _alone(names: list[Any]) -> Any:
+    """That a phone which trusts the certificate trusts its key for these names, and no others.
+
+    Of a kind of which nothing is allowed everything is, so that each has one.
+    """
+    from cryptography import x509
+
+    hosts = [name for name in names if isinstance(name, x509.DNSName)]
+    networks = [x509.IPAddress(ipaddress.ip_network(n.value)) for n in names if n not in hosts]
+    none = [x509.DNSName("invalid"), *map(x509.IPAddress, map(ipaddress.ip_network, _NOWHERE))]
+    return x509.NameConstraints([*none, *hosts, *networks], None)
 
 
 def _general(name: str) -> Any:
