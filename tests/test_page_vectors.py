@@ -139,3 +139,18 @@ def test_orientation_tells_where_up_is_and_channels_what_a_phone_gives() -> None
     up = [[0, 0, 1], [0, 1, 0], [-1, 0, 0], [0, 0, -1]]
     assert np.allclose(got["upward"], up, atol=1e-12)
     assert got["columns"] == [[3, 0, 1, 2], [3, 0, 1, 2], None, None]
+
+
+def test_eighteen_activities_and_the_unknown_differ_from_each_other_and_from_a_gap() -> None:
+    module = Path(__file__).parent.parent / "src" / "ambulo" / "web" / "drawing.js"
+    script = f"""
+        import {{ colour }} from {json.dumps(module.as_uri())};
+        const names = Array.from({{ length: 18 }}, (_, k) => `activity ${{k}}`);
+        const shown = [...names, "unknown", "no signal"].map((name) => colour(names, name));
+        console.log(JSON.stringify(shown));
+    """
+    run = subprocess.run(
+        [str(NODE), "--input-type=module", "-e", script], capture_output=True, text=True
+    )
+    shown = json.loads(run.stdout)
+    assert len(set(shown)) == 20 and shown[-1] == "transparent"

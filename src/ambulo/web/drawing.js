@@ -1,13 +1,18 @@
 // What both modes draw: colours, the strip and list of a timeline, the plot of a signal.
 
-const COLOURS = ["#0b6e4f", "#d1782f", "#3f6fb5", "#a23b72", "#8a8d1f", "#5b8e9c", "#8c5a3c", "#6a51a3", "#c2425a", "#4d7c3a"];
+const COLOURS = [
+  "#0b6e4f", "#d1782f", "#3f6fb5", "#a23b72", "#8a8d1f", "#5b8e9c", "#8c5a3c", "#6a51a3", "#c2425a", "#4d7c3a",
+  "#e0a800", "#1f9e9e", "#d36bb0", "#7a8ad6", "#c99a6b", "#3aa655", "#9b6a8f", "#e06a50",
+];
+const HATCHED = "repeating-linear-gradient(45deg, var(--soft) 0 2px, transparent 2px 6px)";
 const AXES = ["#d1782f", "#3f8f6f", "#4f7fd0"];
 
 export const $ = (id) => document.getElementById(id);
 
 export function colour(names, name) {
   const at = names.indexOf(name);
-  return at < 0 ? "transparent" : COLOURS[at % COLOURS.length];
+  if (at >= 0) return COLOURS[at % COLOURS.length];
+  return name === "unknown" ? HATCHED : "transparent";
 }
 
 export function make(tag, properties = {}, ...children) {
