@@ -118,6 +118,9 @@ def test_an_activity_is_added_and_the_others_stay(
     known = strangers[strangers.labels != code]
     assert right(child, known) >= right(parent, known) - 0.02
     again = Recognizer.load(child.save(tmp_path / "child.ambulo"))
+    (told,) = again.card["added"]
+    assert (told["activity"], told["people"]) == (NEW, ["1", "2"])
+    assert told["seconds"] == round(len(shown) * 1.28)
     assert again.context is not None and again.context.activities == child.activities
     reference = again.context.reference
     assert reference is not None and NEW in reference.still  # so that angles may decide for it
@@ -204,6 +207,28 @@ def test_the_command_teaches_or_says_why_not(
     )
     assert done.exit_code == 0, done.output
     assert Recognizer.load(out).card["people"] == ["anna"]
+
+
+@pytest.mark.parametrize(
+    ("people", "seconds", "doubted"),
+    [(["anna"], 240, True), (["anna", "bo"], 7, True), (["anna", "bo"], 240, False)],
+)
+def test_an_activity_that_one_person_showed_or_briefly_is_doubted(
+    people: list[str],
+    seconds: int,
+    doubted: bool,
+    parent: Recognizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    added = [{"activity": "rowing", "people": people, "seconds": seconds}]
+    child = replace(parent, card={**parent.card, "adapted": "better", "added": added})
+    monkeypatch.setattr("ambulo.adaptation.adapt", lambda *_, **__: child)
+    monkeypatch.chdir(tmp_path)
+    file = parent.save("p.ambulo")
+    done = CliRunner().invoke(app, ["adapt", str(file), "--with", "synthetic"])
+    assert done.exit_code == 0, done.output
+    assert (f"rowing was shown for {seconds} s by {', '.join(people)}" in done.output) == doubted
 
 
 @pytest.mark.parametrize("model", ["features", pytest.param("small", marks=pytest.mark.slow)])

@@ -305,6 +305,7 @@ def _child(
 
     That is what the windows look like where they show all activities, else what the parent's did.
     """
+    taught = [_told(windows, name) for name in names[len(parent.activities) :]]
     whole = set(parent.activities) <= set(windows.shown())
     signal = signature(windows) if whole else parent.card.get("signal", {})
     places = list(windows.placements) or parent.card.get("placements", [])
@@ -315,6 +316,7 @@ def _child(
         **besides,
         "windows": len(windows),
         "adapted": str(proof),
+        **({"added": taught} if taught else {}),
         "scores": "none on unseen people: only what 'adapted' says of these people's later windows",
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         **{key: parent.card[key] for key in ("options", "terms", "citation") if key in parent.card},
@@ -332,6 +334,13 @@ def _child(
         novelty=parent.to_novelty() if names == parent.activities else None,
     )
     return _knowing(replace(child, network={**parent.network, **child.network}), windows)
+
+
+def _told(windows: Windows, name: str) -> dict[str, Any]:
+    """Who showed an activity that is added, and for how long."""
+    one = windows[windows.labels == windows.activities.index(name)]
+    seconds = len(one) * windows.windowing.spacing(windows.rate)
+    return {"activity": name, "people": one.people, "seconds": round(seconds)}
 
 
 def _knowing(child: Recognizer, windows: Windows) -> Recognizer:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ambulo.recognizer import Recognizer
     from ambulo.windows import Windows
 
+ENOUGH = 60
+"""Seconds of an activity from which on what was measured of added ones says anything."""
+
 
 def adapt(
     recognizer: Path,
@@ -47,6 +50,14 @@ def adapt(
         say({"file": str(out), **child.card})
         return
     say(f"{out}: {child.card['adapted']}")
+    for told in child.card.get("added", ()):
+        if len(told["people"]) < 2 or told["seconds"] < ENOUGH:
+            say(
+                f"note: {told['activity']} was shown for {told['seconds']} s by "
+                f"{', '.join(told['people'])}: others may do it otherwise; let two people or more "
+                "show it for two minutes, and look at windows of others before you trust it",
+                err=True,
+            )
 
 
 def _cut(parent: Recognizer, name: str, only: str | None) -> Windows:
