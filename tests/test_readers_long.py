@@ -79,6 +79,12 @@ def test_gaps_and_rows_that_were_cut_off_are_told(whole: Any, tmp_path: Path) ->
     assert got.notes["rows_dropped"] == 1 and [(g.start, g.end) for g in got.gaps] == [(60, 90)]
 
 
+def test_rows_without_time_come_at_the_stated_rate(whole: Any, tmp_path: Path) -> None:
+    path = tmp_path / "untimed.csv"
+    path.write_text("x,y,z\n" + "".join(f"{np.sin(t):.5f},0.1,9.8\n" for t in range(5000)))
+    same(in_blocks(path, rate=30.0), whole(path, rate=30.0))
+
+
 def test_a_device_that_sleeps_for_many_blocks_leaves_one_gap(whole: Any, tmp_path: Path) -> None:
     awake = "".join(f"{np.sin(t / 9):.3f},-1.000,0.012\n" for t in range(3000))
     path = tmp_path / "slept.csv"

@@ -27,7 +27,7 @@ from ambulo.readers.clean import Spread, Track
 from ambulo.readers.device_csv import SOFTWARE
 from ambulo.readers.finding import Settings, told_rate
 from ambulo.readers.meaning import Layout, Placed, finish
-from ambulo.readers.names import ACC, GYRO, MAG
+from ambulo.readers.names import ACC, GYRO, MAG, time_column
 from ambulo.readers.order import FEW
 from ambulo.readers.phone import LAYOUTS
 from ambulo.readers.pieces import BLOCK, Pieces
@@ -52,14 +52,6 @@ class Excerpt(Source):
     def members(self) -> dict[str, Path | bytes]:
         """The rows, as a file of their own."""
         return {self.name: self.text}
-
-    @property
-    def awake(self) -> bool:
-        """Whether there is a row in which a device was on."""
-        try:
-            return bool(self.tables)
-        except NoRowsError:
-            return False
 
 
 @dataclass(frozen=True)
@@ -150,7 +142,8 @@ def _gather(source: Source, settings: Settings, packed: bool, file: IO[bytes]) -
     subjects: dict[str, None] = {}
 
     def look(some: tuple[Excerpt, int]) -> tuple[Part | None, float, bool]:
-        return _part(some[0], layout, settings), *_place_of(*some)
+        part = _part(some[0], layout, settings)
+        return part, _passed(*some, settings) if part else 0.0, part is None and _asleep(some[0])
 
     for part, later, asleep in mapped(look, chain([top], excerpts)):
         if part is None and asleep:
@@ -250,13 +243,29 @@ def _part(excerpt: Excerpt, layout: Layout, settings: Settings) -> Part | None:
     return part if all(c.sensor in (ACC, GYRO, MAG) for c in part.columns) else None
 
 
-def _place_of(excerpt: Excerpt, before: int) -> tuple[float, bool]:
-    """Seconds that passed before these rows where they tell no time, and whether all are zeros."""
+def _asleep(excerpt: Excerpt) -> bool:
+    """Whether these are rows of zeros of a device that slept."""
     above = excerpt.preamble
-    if above is None:
-        return 0.0, False
-    untimed = above.rate if above.start is not None else None
-    return before / untimed if untimed else 0.0, above.sleeps and not excerpt.awake
+    if above is None or not above.sleeps:
+        return False
+    try:
+        return not excerpt.tables
+    except NoRowsError:
+        return True
+    except RecordingError:
+        return False
+
+
+def _passed(excerpt: Excerpt, before: int, settings: Settings) -> float:
+    """Seconds that passed before these rows where no column tells the time, else 0."""
+    above, rate = excerpt.preamble, settings.rate
+    if above is not None and above.start is not None:
+        rate = above.rate
+    elif "time" in settings.columns or any(
+        time_column(frame.columns)[0] for frame in excerpt.tables.values()
+    ):
+        rate = None
+    return before / rate if rate else 0.0
 
 
 def _alike(part: Part, first: Part) -> bool:
