@@ -195,6 +195,27 @@ def test_durations_and_still_activities_come_from_training_people(recorded: Wind
     assert sum(bouts) > 0 and min(c.seconds) > c.step
 
 
+def test_a_passage_between_postures_tells_both_whatever_followed_it_in_training(
+    recorded: Windows,
+) -> None:
+    names = ("sitting", "standing", "laying", "stand-to-sit", "sit-to-stand")
+    script = np.repeat([1, 3, 0, 4, 1, 2, 1], [12, 2, 12, 2, 12, 12, 12])
+    one = recorded[positions(recorded)[0][: len(script)]]
+    c = learn(replace(one, activities=names, labels=script.astype(np.int16)))
+    follows = np.asarray(c.follows)
+    assert follows.sum(axis=1) == pytest.approx(1) and (follows + np.eye(5) > 0).all()
+    assert follows[3, 0] > 10 * follows[3, 2] and follows[1, 3] > 10 * follows[0, 3]
+    assert follows[1, 0] == follows[1, 2]  # no script
+    own = np.full((len(script), 5), 0.01)
+    own[np.arange(len(script)), script] = 0.96
+    doubted = slice(14, 26)  # sits as if lying
+    own[doubted] = [0.3, 0.01, 0.67, 0.01, 0.01]
+    found = c.decide(own, one.seconds).argmax(axis=1)
+    assert (found == script).mean() > 0.95 and (found[doubted] == 0).all()
+    lone = own[doubted]
+    assert (c.decide(lone, one.seconds[doubted]).argmax(axis=1) == 2).all()
+
+
 def test_context_sets_most_single_mistakes_right(recorded: Windows) -> None:
     rng, n = np.random.default_rng(0), len(recorded.activities)
     truth = np.eye(n)[np.maximum(recorded.labels, 0)]

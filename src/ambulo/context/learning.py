@@ -22,6 +22,10 @@ STANCE = "standing"
 """The posture that people take up much alike each time: a second reference."""
 ENOUGH = 3
 """Recordings in which somebody takes it up twice: with fewer, walking is the only reference."""
+PASSAGE = "-to-"
+"""In the name of an activity that leads from one posture to another, as "stand-to-sit" does."""
+STRAY = 0.03
+"""What comes before or after such a passage that does not lead there, against what does."""
 QUIET = 1.0
 """Below this deviation of the acceleration in m/s², the median of windows, an activity is still."""
 
@@ -30,7 +34,8 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
     """Durations, changes and reference angles from labelled windows in their recordings.
 
     `order` is the share of the counted changes in what follows what; the rest is even, for the
-    order of activities is often the script of a study. Nothing is impossible.
+    order of activities is often the script of a study. But a postural transition leads from one
+    posture to another, whatever the script, so that it tells both. Nothing is impossible.
     """
     n, step = len(windows.activities), windows.windowing.spacing(windows.rate)
     held, bouts, changes = np.zeros(n), np.zeros(n), np.zeros((n, n))
@@ -57,6 +62,7 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
                 stood += counted(labels, gravity, own, n)
     even = (1 - np.eye(n)) / max(n - 1, 1)
     np.fill_diagonal(changes, 0)
+    even = _shares(even * _passable(changes, windows.activities))
     follows = order * _shares(changes + even) + (1 - order) * even
     reference = None
     if angles.any() and gait is not None:
@@ -71,6 +77,20 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
         prior=tuple(_shares(held[None] + 1)[0].tolist()),
         reference=reference,
     )
+
+
+def _passable(changes: Array, activities: tuple[str, ...]) -> Array:
+    """How readily one activity follows another `(from, to)`, by the passages among them alone.
+
+    Whence and whither a passage leads is what came before and after it most often.
+    """
+    out = np.ones(changes.shape)
+    for k, name in enumerate(activities):
+        if PASSAGE in name and changes[:, k].any() and changes[k].any():
+            others = np.arange(len(activities)) != k
+            out[others & (np.arange(len(out)) != changes[:, k].argmax()), k] *= STRAY
+            out[k, others & (np.arange(len(out)) != changes[k].argmax())] *= STRAY
+    return out
 
 
 def still(windows: Windows) -> tuple[str, ...]:
