@@ -212,6 +212,12 @@ def test_a_passage_between_postures_tells_both_whatever_followed_it_in_training(
     own[doubted] = [0.3, 0.01, 0.67, 0.01, 0.01]
     found = c.decide(own, one.seconds).argmax(axis=1)
     assert (found == script).mean() > 0.95 and (found[doubted] == 0).all()
+    told = in_other_order(replace(one, activities=names, labels=script.astype(np.int16)), 1)
+    order = script[np.argsort(told.seconds)]
+    assert not np.array_equal(order, script)
+    assert (
+        order[np.flatnonzero(np.diff((order == 3).astype(int)) > 0)] == 1
+    ).all()  # it still ends standing
     lone = own[doubted]
     assert (c.decide(lone, one.seconds[doubted]).argmax(axis=1) == 2).all()
 

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from ambulo.cli.arguments import options as parsed
-from ambulo.context.learning import PASSAGE, learn
-from ambulo.context.windows import decide, in_other_order
+from ambulo.context.learning import learn
+from ambulo.context.windows import decide, in_other_order, passages
 from ambulo.datasets import load_dataset
 from ambulo.models import MODELS
 from ambulo.options import Options, make_options
@@ -117,7 +117,7 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
     spent = time.perf_counter() - start
     out = {"none": own}
     if (train.labels < 0).any() or (test.labels < 0).any():
-        context, shuffled = learn(train), in_other_order(without_passages(test), seed)
+        context, shuffled = learn(train), in_other_order(test, seed)
         for name, mode, lag in (
             ("causal", "causal", 0),
             ("causal, later", "causal", LAG),
@@ -130,14 +130,13 @@ def network(model: str, train: Windows, test: Windows, seed: int) -> tuple[Any, 
 
 def without_passages(windows: Windows) -> Windows:
     """The windows with those of postural transitions unlabelled, as if nobody had noted them."""
-    passage = np.array([PASSAGE in name for name in windows.activities])
-    known = (windows.labels >= 0) & ~passage[windows.labels]
+    known = (windows.labels >= 0) & ~passages(windows.activities)[windows.labels]
     return replace(windows, labels=np.where(known, windows.labels, -1))
 
 
 def _scored(windows: Windows, p: Any) -> Any:
     """Probabilities of the activities alone, which come before any passages."""
-    p = p[:, [PASSAGE not in name for name in windows.activities]]
+    p = p[:, ~passages(windows.activities)]
     return p / p.sum(axis=1, keepdims=True)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ambulo.context import TINY, Context
 from ambulo.context.reference import EDGES, Reference, backwards, counted, elsewhere, follow
-from ambulo.context.windows import gravity_axes, mean_acceleration, positions
+from ambulo.context.windows import gravity_axes, mean_acceleration, passages, positions
 from ambulo.windows import Windows
 
 Array = npt.NDArray[Any]
@@ -22,10 +22,8 @@ STANCE = "standing"
 """The posture that people take up much alike each time: a second reference."""
 ENOUGH = 3
 """Recordings in which somebody takes it up twice: with fewer, walking is the only reference."""
-PASSAGE = "-to-"
-"""In the name of an activity that leads from one posture to another, as "stand-to-sit" does."""
 STRAY = 0.03
-"""What comes before or after such a passage that does not lead there, against what does."""
+"""What comes before or after a passage that does not lead there, against what does."""
 QUIET = 1.0
 """Below this deviation of the acceleration in m/s², the median of windows, an activity is still."""
 
@@ -85,11 +83,10 @@ def _passable(changes: Array, activities: tuple[str, ...]) -> Array:
     Whence and whither a passage leads is what came before and after it most often.
     """
     out = np.ones(changes.shape)
-    for k, name in enumerate(activities):
-        if PASSAGE in name and changes[:, k].any() and changes[k].any():
-            others = np.arange(len(activities)) != k
-            out[others & (np.arange(len(out)) != changes[:, k].argmax()), k] *= STRAY
-            out[k, others & (np.arange(len(out)) != changes[k].argmax())] *= STRAY
+    for k in np.flatnonzero(passages(activities)):
+        if changes[:, k].any() and changes[k].any():
+            out[np.arange(len(out)) != changes[:, k].argmax(), k] *= STRAY
+            out[k, np.arange(len(out)) != changes[k].argmax()] *= STRAY
     return out
 
 

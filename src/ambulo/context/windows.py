@@ -41,17 +41,23 @@ def positions(windows: Windows) -> list[Array]:
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
+def passages(activities: Sequence[str]) -> Array:
+    """Which activities `(n,)` lead from one posture to another, as "stand-to-sit" does by name."""
+    return np.array(["-to-" in name for name in activities], bool)
+
+
 def in_other_order(windows: Windows, seed: int = 0) -> Windows:
     """The windows as if each recording's bouts had come in random order, one after the other.
 
     A context that has learnt the script of a study does worse on them than on the true order. Only
-    `seconds` change; what nobody labelled stays behind the bout that it followed.
+    `seconds` change; what nobody labelled stays behind the bout that it followed, as does the
+    passage that ended it.
     """
     rng, seconds = np.random.default_rng(seed), np.array(windows.seconds)
-    step = windows.windowing.spacing(windows.rate)
+    step, passage = windows.windowing.spacing(windows.rate), passages(windows.activities)
     for index in positions(windows):
         labels = windows.labels[index]
-        starts = (np.diff(labels, prepend=-9) != 0) & (labels >= 0)
+        starts = (np.diff(labels, prepend=-9) != 0) & (labels >= 0) & ~passage[labels]
         bouts = np.split(index, np.flatnonzero(starts[1:]) + 1)
         order = np.concatenate([bouts[k] for k in rng.permutation(len(bouts))])
         seconds[order] = np.arange(len(order)) * step
