@@ -104,6 +104,11 @@ def test_an_activity_is_added_and_the_others_stay(
 ) -> None:
     old = without(windows.of(["1", "2", "3", "4"]), NEW)
     parent = train(model, old, progress=False)
+    assert parent.context is not None
+    known_changes = np.array(parent.context.follows) * [4, *[1] * (len(parent.activities) - 1)]
+    known_changes /= known_changes.sum(axis=1, keepdims=True)
+    follows = tuple(tuple(row) for row in known_changes.tolist())
+    parent = replace(parent, context=replace(parent.context, follows=follows))
     code = windows.activities.index(NEW)
     shown = windows.of(["1", "2"])
     shown = shown[shown.labels == code]
@@ -122,6 +127,10 @@ def test_an_activity_is_added_and_the_others_stay(
     assert (told["activity"], told["people"]) == (NEW, ["1", "2"])
     assert told["seconds"] == round(len(shown) * 1.28)
     assert again.context is not None and again.context.activities == child.activities
+    kept = np.array(again.context.follows)
+    assert kept.sum(axis=1) == pytest.approx(1) and (kept + np.eye(len(kept)) > 0).all()
+    kept = kept[:-1, :-1] / kept[:-1, :-1].sum(axis=1, keepdims=True)
+    assert np.allclose(kept, known_changes)  # which changes are likely is not forgotten
     reference = again.context.reference
     assert reference is not None and NEW in reference.still  # so that angles may decide for it
     assert np.allclose(np.exp(reference.angles[-1]).sum(), 1)  # of which nothing is known yet

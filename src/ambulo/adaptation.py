@@ -361,8 +361,9 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
 def _with(context: Context | None, windows: Windows) -> Context | None:
     """The context with the activities that `windows` add.
 
-    Nothing is known of when they come, nor of the angle that the wearer holds in them; but whether
-    the wearer keeps still, which is where angles decide.
+    Nothing is known of when they come, so that any may follow any, nor of the angle that the wearer
+    holds in them; but whether the wearer keeps still, which is where angles decide. What was known
+    of the others stays in proportion.
     """
     if context is None or windows.activities == context.activities:
         return context
@@ -370,6 +371,7 @@ def _with(context: Context | None, windows: Windows) -> Context | None:
     news = windows.activities[k:]
     follows = np.full((n, n), 1 / max(n - 1, 1))
     np.fill_diagonal(follows, 0)
+    follows[:k, :k] = np.asarray(context.follows) * (k - 1) / (n - 1)
     reference = context.reference
     if reference is not None:
         flat = (tuple(np.full(len(EDGES), -np.log(len(EDGES))).tolist()),) * (n - k)
