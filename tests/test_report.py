@@ -244,7 +244,7 @@ def test_all_or_nothing(
 
 
 def test_of_very_many_people_those_recognised_worst_are_drawn(
-    plain: Evaluation, monkeypatch: pytest.MonkeyPatch
+    plain: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = plain.per_person()
     worst = sorted(plain.people, key=lambda person: scores[person]["accuracy"])[:2]
@@ -252,6 +252,8 @@ def test_of_very_many_people_those_recognised_worst_are_drawn(
     (axes,) = figures.people(plain).axes
     assert [text.get_text() for text in axes.get_yticklabels()] == worst
     assert axes.get_ylabel() == f"test person, the worst 2 of {len(plain.people)}"
+    page = write_evaluation(plain, tmp_path / "out")[0].read_text()
+    assert f"the 2 recognised worst of {len(plain.people)} test people" in page
 
 
 def test_a_page_of_ones_own(plain: Evaluation, tmp_path: Path) -> None:

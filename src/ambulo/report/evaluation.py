@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ambulo.report import insight
+from ambulo.report import figures, insight
 from ambulo.report.figures import confusion, curves, marked, people, title
 from ambulo.report.insight import percent
 from ambulo.report.page import Facts, Part, Picture, Section, Table, Verbatim, write_page
@@ -131,9 +131,12 @@ def _people(evaluation: Evaluation) -> Section:
         for person, s in ((person, scores[person]) for person in natural(scores))
     ]
     worst = evaluation.worst_person()
+    few = figures.MOST_PEOPLE < len(rows)
+    drawn = f"the {figures.MOST_PEOPLE} recognised worst of " if few else ""
     alt = (
-        f"Points: accuracy of {len(rows)} test people, the lowest {percent(worst['accuracy'])} for "
-        f"person {worst['id']}, mean {percent(evaluation.accuracy()['mean'])}."
+        f"Points: accuracy of {drawn}{len(rows)} test people, the lowest "
+        f"{percent(worst['accuracy'])} for person {worst['id']}; mean of all "
+        f"{percent(evaluation.accuracy()['mean'])}."
     )
     columns = ("person", "accuracy", "macro F1", "windows")
     parts: list[Part] = [
