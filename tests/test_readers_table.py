@@ -564,6 +564,22 @@ def test_late_samples_change_no_rate() -> None:
     assert rate_of(np.array([0, 0.0005, 0.02]))[0] == 100  # no step is usual
 
 
+def test_parquet_damaged_at_its_end_or_start_is_read_or_refused_in_words(tmp_path: Path) -> None:
+    path, time = tmp_path / "damaged.parquet", np.arange(300) / 50
+    frame = pl.DataFrame({"time": time, "acc_x": 1.0, "acc_y": 2.0, "acc_z": 9.0})
+    frame.write_parquet(path)
+    content, said = path.read_bytes(), []
+    end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")  # where the footer begins
+    for at in (*range(4, 12), *range(end, len(content), 3)):
+        for byte in (0, 21, 255):
+            path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
+            try:
+                read(path)
+            except AmbuloError as error:
+                said.append(str(error))
+    assert len(said) > 50 and all("damaged.parquet" in text for text in said)
+
+
 def test_clean_parquet_tells_its_jitter_as_the_careful_way_does(tmp_path: Path) -> None:
     late = np.random.default_rng(0).uniform(0, 0.004, 3000) * (np.arange(3000) % 4 == 3)
     time = np.arange(3000) / 50 + late

@@ -21,7 +21,7 @@ from ambulo.readers.grid import MAX_GAP, rate_of
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import parse
 from ambulo.readers.order import APART, FEW, YEAR
-from ambulo.readers.source import Source
+from ambulo.readers.source import Source, unreadable
 from ambulo.recording import Gap, Recording
 
 if TYPE_CHECKING:
@@ -45,14 +45,13 @@ def read_clean(source: Source, settings: Settings) -> Recording | None:
 def _read(source: Source, settings: Settings, keep: type[Whole] | type[Spread]) -> Placed | None:
     if source.head[:4] != b"PAR1" or settings.columns or settings.time or not source.path.is_file():
         return None
-    import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(source.path, memory_map=False, pre_buffer=False) as file:
             return _place(file, settings, keep)
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, TypeError):
+    except (pa.ArrowException, *unreadable()):
         return None
 
 
@@ -164,7 +163,7 @@ def _place(file: Any, settings: Settings, keep: type[Whole] | type[Spread]) -> P
             return None
         kept.put(at, values, track.rate)
         at += len(block)
-    if track.apart and track.count <= FEW:
+    if at != file.metadata.num_rows or (track.apart and track.count <= FEW):
         return None
     why = f"samples are {1 / track.rate:.6g} s apart"
     since = told_zone(own, settings) if own else Finding("time", "s since a start", "stated", why)
@@ -196,18 +195,22 @@ def _block(batch: Any) -> pl.DataFrame:
 
 
 def _time_unit(file: Any) -> tuple[float | None, float]:
-    """Seconds a count of the time column, and the seconds since 1970 that are taken off."""
+    """Seconds a count of the time column, and the seconds since 1970 that are taken off.
+
+    They come from the first time itself: to ask the file's own statistics ends the process where
+    the file is damaged.
+    """
     import pyarrow as pa
 
     kind = file.schema_arrow.field("time").type
-    first = file.metadata.row_group(0).column(file.schema_arrow.names.index("time")).statistics
+    start = next(file.iter_batches(1, columns=["time"]), None)
+    first = _block(start)["time"].to_physical()[0] if start else None
     if pa.types.is_floating(kind):
-        low = getattr(first, "min", None)
-        return (1.0, 0.0) if low is None or abs(low) < 9e8 else (None, 0.0)
-    if not pa.types.is_timestamp(kind) or kind.tz is None or first is None or not first.has_min_max:
+        return (1.0, 0.0) if first is None or abs(first) < 9e8 else (None, 0.0)
+    if not pa.types.is_timestamp(kind) or kind.tz is None or first is None:
         return None, 0.0
     scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[kind.unit]
-    return scale, float(np.floor(first.min_raw * scale))  # min itself would import pandas
+    return scale, float(np.floor(first * scale))
 
 
 class Track:

@@ -197,7 +197,7 @@ def load(where: str, name: str, file: Path | bytes) -> pl.DataFrame:
             kind = "json" if suffix in (".json", ".jsonl") else "csv"
             _check_room(where, file, SWELLS[kind])
             frame = _json(file) if kind == "json" else _csv(where, file)
-    except _unreadable() as error:
+    except unreadable() as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise RecordingError(
             f"{where}: is not a table that can be read ({reason}): give a CSV file with a header "
@@ -239,7 +239,8 @@ def by_sensor(name: str, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return out
 
 
-def _unreadable() -> tuple[type[BaseException], ...]:
+def unreadable() -> tuple[type[BaseException], ...]:
+    """What libraries raise at a damaged table."""
     import polars as pl
 
     kinds = (
