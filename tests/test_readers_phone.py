@@ -350,6 +350,13 @@ def test_hostile_and_empty_archives_are_refused(
         read(files.zipped(tmp_path / "bad.zip", members))
 
 
+def test_a_file_without_a_name_in_an_archive_is_passed_over(tmp_path: Path) -> None:
+    path = files.zipped(tmp_path / "bad.zip", {"nameless.csv": "time,acc_x\n"})
+    path.write_bytes(path.read_bytes().replace(b"nameless.csv", b"\0ameless.csv"))
+    with pytest.raises(RecordingError, match="no table in it"):
+        read(path)
+
+
 def test_a_zip_bomb_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ambulo.readers.source.LARGEST", 1 << 20)
     path = files.zipped(tmp_path / "bomb.zip", {"a.csv": "time,acc_x\n" + "0,0\n" * (1 << 19)})

@@ -107,7 +107,7 @@ class Archive:
 
 
 def _files(archive: zipfile.ZipFile) -> list[str]:
-    return [info.filename for info in archive.infolist() if not info.is_dir()]
+    return [info.filename for info in archive.infolist() if info.filename and not info.is_dir()]
 
 
 def cache_folder() -> Path:

@@ -138,7 +138,7 @@ class Source:
     def _unzip(self) -> dict[str, Path | bytes]:
         try:
             with zipfile.ZipFile(self.path) as archive:
-                infos = [i for i in archive.infolist() if not i.is_dir() and _wanted(i.filename)]
+                infos = [i for i in archive.infolist() if _wanted(i.filename) and not i.is_dir()]
                 self._check_archive(archive, infos)
                 return {i.filename: archive.read(i) for i in infos}
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
