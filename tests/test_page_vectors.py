@@ -85,8 +85,9 @@ def test_context_is_that_of_python(waist: Recognizer) -> None:
     walks = replace(waist.context, reference=replace(reference, stance=(), stood=()))
     stands = replace(reference, stance=("standing",), stood=reference.angles[::-1])
     rng, cases, expected = np.random.default_rng(1), [], []
-    often = replace(waist.context, reference=stands).every(waist.context.step / 4)
-    for context in (waist.context, replace(waist.context, reference=stands), walks, without, often):
+    standing = replace(waist.context, reference=stands)
+    often, taken = standing.every(waist.context.step / 4), replace(standing, taken=0.05)
+    for context in (waist.context, standing, walks, without, often, taken):
         n = len(context.activities)
         own = rng.dirichlet(np.full(n, 0.1), 300)
         for name, at in (("walking", 50), ("standing", 70), ("walking", 200), ("standing", 240)):

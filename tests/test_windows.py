@@ -102,6 +102,17 @@ def test_transition_is_marked_and_dropped_by_choice(recording: Recording) -> Non
     assert len(windows.labelled()) == len(windows) - 1
 
 
+def test_half_a_window_shows_a_passage_between_postures_which_are_short(
+    recording: Recording,
+) -> None:
+    short = (Interval(10.0, 12.2, "sit-to-stand"), Interval(20.0, 22.2, "standing"))
+    windows = Windowing(seconds=4.0, overlap=0.5).cut([replace(recording, intervals=short)])
+    seen = {float(s): int(c) for s, c in zip(windows.seconds, windows.labels, strict=True)}
+    passage = windows.activities.index("sit-to-stand")
+    assert {s for s, code in seen.items() if code == passage} == {10.0}
+    assert seen[20.0] == TRANSITION  # of a posture, more is asked
+
+
 def test_labels_in_seconds_survive_resampling(recording: Recording) -> None:
     slow = recording.resampled(20.0)
     assert slow.rate == 20.0 and len(slow) == 1200

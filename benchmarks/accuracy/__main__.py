@@ -22,7 +22,7 @@ import torch
 
 from ambulo.cli.arguments import options as parsed
 from ambulo.context.learning import learn
-from ambulo.context.windows import decide, in_other_order, passages
+from ambulo.context.windows import decide, in_other_order
 from ambulo.datasets import load_dataset
 from ambulo.models import MODELS
 from ambulo.options import Options, make_options
@@ -30,7 +30,7 @@ from ambulo.protocols import Fold, folds
 from ambulo.recognizer import softmax
 from ambulo.timeline import write_whole
 from ambulo.training import fit, predict_logits, to_device
-from ambulo.windows import Windows
+from ambulo.windows import Windows, passages
 from benchmarks.accuracy.peers import NETWORKS, OTHERS
 
 SUITES: dict[str, dict[str, Any]] = {

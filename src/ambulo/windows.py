@@ -20,7 +20,8 @@ UNLABELLED = -1
 TRANSITION = -2
 """Label of a window whose commonest label covers less of it than the stated share."""
 
-
+HALF = 0.5
+"""The share of a window that a passage between postures must cover."""
 _BLOCK = 1024
 """Windows that are looked at together."""
 
@@ -36,9 +37,10 @@ class Windowing:
     `seconds` and `overlap` (0 to below 1) give length and step. `rate` in Hz and `channels` are
     those of the windows; None keeps the recording's own. `gravity` is "keep", or "remove" to
     subtract each window's mean acceleration. `coverage` is the share of a window that its commonest
-    label must cover; below it the window is a transition. `align` is "recording" (windows follow
-    each other from the start of each gapless segment) or "labels" (they start anew inside each
-    labelled interval and never straddle two; for training only).
+    label must cover; below it the window is a transition. A passage between postures is shorter
+    than most windows: half of one will do. `align` is "recording" (windows follow each other from
+    the start of each gapless segment) or "labels" (they start anew inside each labelled interval
+    and never straddle two; for training only).
     """
 
     seconds: float = 2.56
@@ -119,7 +121,7 @@ class Windowing:
         names = tuple(channel.name for channel in recording.channels)
         return Windows(
             values=self.gather(recording.values, starts, length, names),
-            labels=_majority(_at(labels, starts, length), len(activities), self.coverage),
+            labels=_majority(_at(labels, starts, length), activities, self.coverage),
             activities=activities,
             subjects=np.full(len(starts), recording.subject),
             recordings=np.full(len(starts), recording.name),
@@ -202,13 +204,20 @@ def _remove_gravity(values: Array, names: Sequence[str]) -> None:
     values[:, :, axes] = remove_gravity(values[:, :, axes])
 
 
-def _majority(labels: Array, classes: int, coverage: float) -> Array:
+def passages(activities: Sequence[str]) -> Array:
+    """Which activities `(n,)` lead from one posture to another, as "stand-to-sit" does by name."""
+    return np.array(["-to-" in name for name in activities], bool)
+
+
+def _majority(labels: Array, activities: Sequence[str], coverage: float) -> Array:
     """The commonest label of each row `(n, length)`, or TRANSITION below `coverage`."""
     if not labels.size:
         return np.zeros(len(labels), np.int16)
-    counts = np.stack([(labels == code).sum(axis=1) for code in range(-1, classes)], axis=1)
+    codes = range(-1, len(activities))
+    counts = np.stack([(labels == code).sum(axis=1) for code in codes], axis=1)
     best = counts.argmax(axis=1)
-    out = np.where(counts.max(axis=1) >= coverage * labels.shape[1], best - 1, TRANSITION)
+    needed = np.where(np.r_[False, passages(activities)], min(coverage, HALF), coverage)[best]
+    out = np.where(counts.max(axis=1) >= needed * labels.shape[1], best - 1, TRANSITION)
     return out.astype(np.int16)
 
 

@@ -18,7 +18,9 @@ import numpy.typing as npt
 from ambulo.context.causal import Causal
 from ambulo.context.reference import Reference
 from ambulo.context.smoothing import backward, forward
+from ambulo.context.states import States
 from ambulo.errors import RecognizerError
+from ambulo.windows import passages
 
 Array = npt.NDArray[Any]
 
@@ -38,7 +40,11 @@ class Context:
     zero on the diagonal, and `prior` the shares of activities that the windows' own probabilities
     were learnt with. Windows overlap and neighbours resemble each other, so that each counts
     `weight` times an independent observation where the whole recording speaks. Where only the past
-    does, it counts `causal` times: what is smoother there is later, too.
+    does, it counts `causal` times: what is smoother there is later, too. As far as a window shows
+    a passage between postures, which one or two windows see, it counts so in any case.
+
+    A share `taken` of a still activity's bouts is taken for another still one from the first window
+    to the last (`ambulo.context.states`).
     """
 
     activities: tuple[str, ...]
@@ -49,6 +55,7 @@ class Context:
     weight: float = 0.3
     causal: float = 1.0
     reference: Reference | None = None
+    taken: float = 0.0
 
     def every(self, step: float) -> Context:
         """The same for windows that are `step` seconds apart.
@@ -66,10 +73,16 @@ class Context:
         return replace(self, step=step, weight=weight, causal=causal, reference=reference)
 
     @property
+    def states(self) -> States:
+        """What the wearer does and what it looks like, as far as the filter tells them apart."""
+        still = () if self.reference is None else self.reference.still
+        return States.of(self.activities, still, self.taken)
+
+    @property
     def transitions(self) -> Array:
-        """Probabilities `(from, to)` of the activity one window later."""
-        leave = 1 - np.exp(-self.step / np.asarray(self.seconds))
-        return np.asarray(np.diag(1 - leave) + leave[:, None] * np.asarray(self.follows))
+        """Probabilities `(from, to)` of the state one window later."""
+        stay = np.exp(-self.step / np.asarray(self.seconds))
+        return self.states.changes(stay, np.asarray(self.follows))
 
     def decide(
         self,
@@ -119,19 +132,15 @@ class Context:
 
     def weighed(self, probabilities: Array, weight: float) -> Array:
         """How likely each activity makes each window, of what the window itself tells."""
-        logs = weight * np.log(probabilities / np.asarray(self.prior))
+        shown = probabilities[:, passages(self.activities)].sum(axis=1, keepdims=True)
+        counts = weight + (self.causal - weight) * shown
+        logs = counts * np.log(probabilities / np.asarray(self.prior))
         return np.asarray(np.exp(logs - logs.max(axis=1, keepdims=True)))
 
     def apart(self, before: Array | float, after: Array | float) -> Any:
         """Whether windows that start at these seconds are too far apart to follow each other."""
         gap = np.asarray(after) - np.asarray(before)
         return (gap > 1.5 * self.step) | (gap < 0)
-
-    def forward(self, now: Array | None, likelihood: Array, change: Array) -> Array:
-        """Probabilities `(activities,)` of one more window, after those of the one before it."""
-        n = len(self.activities)
-        now = (np.full(n, 1 / n) if now is None else now @ change) * likelihood
-        return np.asarray(now / now.sum())
 
     def _one_by_one(
         self, probabilities: Array, seconds: Array, gravity: Array | None, lag: int
@@ -146,16 +155,20 @@ class Context:
 
         The forward-backward algorithm (Rabiner 1989, section III).
         """
-        change = self.transitions
-        parts = np.split(self.weighed(probabilities, self.weight), apart)
-        out = np.concatenate([forward(part, change) * backward(part, change) for part in parts])
-        return np.asarray(out / out.sum(axis=1, keepdims=True), np.float32)
+        change, states = self.transitions, self.states
+        parts = np.split(self.weighed(probabilities, self.weight)[:, states.looks], apart)
+        out = np.concatenate(
+            [forward(part, change, states.start) * backward(part, change) for part in parts]
+        )
+        out = states.activities(out / out.sum(axis=1, keepdims=True))
+        return np.asarray(out, np.float32)
 
     def viterbi(self, likelihood: Array) -> Array:
         """The likeliest sequence of activities `(n,)` of windows without a gap (Viterbi 1967)."""
-        logs, change = np.log(np.maximum(likelihood, TINY**2)), np.log(self.transitions)
+        states, change = self.states, np.log(np.maximum(self.transitions, TINY**2))
+        logs = np.log(np.maximum(likelihood, TINY**2))[:, states.looks]
         came = np.zeros(logs.shape, np.int64)
-        best = logs[0]
+        best = logs[0] + np.log(states.start)
         for k in range(1, len(logs)):
             ways = best[:, None] + change
             came[k] = ways.argmax(axis=0)
@@ -163,7 +176,7 @@ class Context:
         path = [int(best.argmax())]
         for row in came[:0:-1]:
             path.append(int(row[path[-1]]))
-        return np.array(path[::-1])
+        return np.asarray(states.does[path[::-1]])
 
     def to_dict(self) -> dict[str, Any]:
         """One object that JSON can hold."""

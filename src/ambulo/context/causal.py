@@ -25,11 +25,12 @@ class Causal:
     STATE = ("seconds", "now", "waiting", "bout", "own")
 
     def __init__(self, context: Context, lag: int = 0) -> None:
-        self.context, self.lag, self.change = context, lag, context.transitions
+        self.context, self.lag = context, lag
+        self.states, self.change = context.states, context.transitions
         self.seconds: float | None = None
         self.now: Array | None = None
         self.waiting: list[tuple[Array, Array]] = []
-        """What was known at each undecided window, and its own likelihood."""
+        """What was known at each undecided window, and its own likelihood, of states."""
         self.bout = -1
         """The activity that the newest window seems to show."""
         self.own: list[float] | None = None
@@ -49,10 +50,11 @@ class Causal:
         out = []
         if self.seconds is not None and self.context.apart(self.seconds, seconds):
             out = self.finish()
-        likelihood = self._likelihood(probabilities[None], gravity)
-        self.now, self.seconds = self.context.forward(self.now, likelihood, self.change), seconds
+        likelihood = self._likelihood(probabilities[None], gravity)[self.states.looks]
+        now = (self.states.start if self.now is None else self.now @ self.change) * likelihood
+        self.now, self.seconds = now / now.sum(), seconds
         if gravity is not None and self.stance is not None:
-            self._stand(self.now, gravity)
+            self._stand(self.states.activities(self.now), gravity)
         self.waiting.append((self.now, likelihood))
         if len(self.waiting) > self.lag:
             out.append(self._decide())
@@ -91,5 +93,5 @@ class Causal:
         for _, likelihood in self.waiting[::-1]:
             back = self.change @ (likelihood * back)
             back = back / back.sum()
-        out = known * back
+        out = self.states.activities(known * back)
         return np.asarray(out / out.sum(), np.float32)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ambulo.context import TINY, Context
 from ambulo.context.reference import EDGES, Reference, backwards, counted, elsewhere, follow
-from ambulo.context.windows import gravity_axes, mean_acceleration, passages, positions
-from ambulo.windows import Windows
+from ambulo.context.windows import gravity_axes, mean_acceleration, positions
+from ambulo.windows import Windows, passages
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +23,12 @@ STANCE = "standing"
 ENOUGH = 3
 """Recordings in which somebody takes it up twice: with fewer, walking is the only reference."""
 STRAY = 0.03
-"""What comes before or after a passage that does not lead there, against what does."""
+"""What comes before or after a passage that does not lead there, against what does; and a change of
+posture without the passage that leads from one to the other, against one where there is none."""
+TAKEN = 0.01
+"""The share of a posture's bouts that look like another from end to end, where passages tell."""
+ANGLE = 0.3
+"""How much a window's angle counts there: it is much the same in all of a bout."""
 QUIET = 1.0
 """Below this deviation of the acceleration in m/s², the median of windows, an activity is still."""
 
@@ -60,13 +65,16 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
                 stood += counted(labels, gravity, own, n)
     even = (1 - np.eye(n)) / max(n - 1, 1)
     np.fill_diagonal(changes, 0)
-    even = _shares(even * _passable(changes, windows.activities))
+    even = _shares(even * _passable(changes, windows.activities, quiet))
     follows = order * _shares(changes + even) + (1 - order) * even
     reference = None
     if angles.any() and gait is not None:
         reference = Reference((gait,), quiet, _logs(angles))
         if STANCE in quiet and stood[windows.activities.index(STANCE)].sum() >= ENOUGH:
             reference = replace(reference, stance=(STANCE,), stood=_logs(stood))
+    told = bool(passages(windows.activities).any())
+    if reference is not None and told:
+        reference = replace(reference, weight=ANGLE)
     return Context(
         activities=windows.activities,
         step=step,
@@ -74,20 +82,28 @@ def learn(windows: Windows, *, order: float = 0.0) -> Context:
         follows=tuple(tuple(row) for row in follows.tolist()),
         prior=tuple(_shares(held[None] + 1)[0].tolist()),
         reference=reference,
+        taken=TAKEN if told else 0.0,
     )
 
 
-def _passable(changes: Array, activities: tuple[str, ...]) -> Array:
+def _passable(changes: Array, activities: tuple[str, ...], quiet: tuple[str, ...]) -> Array:
     """How readily one activity follows another `(from, to)`, by the passages among them alone.
 
-    Whence and whither a passage leads is what came before and after it most often.
+    Whence and whither a passage leads is what came before and after it most often; if that is
+    upright, standing or moving, all that is upright will do. And whoever gets there otherwise than
+    by the passage strays: nobody sits after lying without having sat up.
     """
-    out = np.ones(changes.shape)
-    for k in np.flatnonzero(passages(activities)):
+    out, through, every = np.ones(changes.shape), passages(activities), np.arange(len(activities))
+    upright = ~through & np.array([name == STANCE or name not in quiet for name in activities])
+    short = np.zeros(changes.shape, bool)
+    for k in np.flatnonzero(through):
         if changes[:, k].any() and changes[k].any():
-            out[np.arange(len(out)) != changes[:, k].argmax(), k] *= STRAY
-            out[k, np.arange(len(out)) != changes[k].argmax()] *= STRAY
-    return out
+            ends = changes[:, k].argmax(), changes[k].argmax()
+            before, after = (upright if upright[end] else every == end for end in ends)
+            out[~before, k] *= STRAY
+            out[k, ~after] *= STRAY
+            short |= np.outer(before, after)
+    return np.where(short, STRAY, out)
 
 
 def still(windows: Windows) -> tuple[str, ...]:

@@ -10,19 +10,17 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-def forward(likelihood: Array, change: Array) -> Array:
+def forward(likelihood: Array, change: Array, start: Array) -> Array:
     """What is known at each of n windows `(n, states)` from it and those before it.
 
-    `change` `(from, to)` are the probabilities of the state one window later; at first all states
-    are equally likely (Rabiner 1989, section III).
+    `change` `(from, to)` are the probabilities of the state one window later, `start` `(states,)`
+    those of the first one (Rabiner 1989, section III).
     """
-    n, states = likelihood.shape
-    even = np.full(states, 1 / states)
 
     def step(now: Array, row: Array) -> Array:
         return (now @ change) * row
 
-    first = even * likelihood[0]
+    first = start * likelihood[0]
     rest = _scan(likelihood[1:], first / first.sum(), step)
     return np.concatenate([(first / first.sum())[None], rest])
 

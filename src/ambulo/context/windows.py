@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambulo.context import Context
-from ambulo.windows import Windows
+from ambulo.windows import Windows, passages
 
 Array = npt.NDArray[Any]
 
@@ -39,11 +39,6 @@ def positions(windows: Windows) -> list[Array]:
     codes = own[0] * (own[1].max() + 1) + own[1]
     order = np.lexsort((windows.seconds, codes))
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-
-
-def passages(activities: Sequence[str]) -> Array:
-    """Which activities `(n,)` lead from one posture to another, as "stand-to-sit" does by name."""
-    return np.array(["-to-" in name for name in activities], bool)
 
 
 def in_other_order(windows: Windows, seed: int = 0) -> Windows:

@@ -41,12 +41,23 @@ class Upright {
   }
 }
 
+/** What the wearer does and what it looks like: what ambulo/context/states.py does. */
+function states({ activities, reference, taken = 0, prior }) {
+  const still = taken ? (reference?.still ?? []).map((name) => activities.indexOf(name)) : [];
+  const rest = still.length > 1 ? still : [];
+  const own = prior.map((_, k) => [k, k, rest.includes(k) ? 1 - taken : 1]);
+  const others = rest.flatMap((a) =>
+    rest.filter((b) => b !== a).map((b) => [a, b, taken / (rest.length - 1)]));
+  return [...own, ...others].map(([does, looks, share]) => ({ does, looks, share }));
+}
+
 /** The forward filter over windows that follow each other. */
 export class Causal {
   constructor(context) {
-    const leave = context.seconds.map((s) => 1 - Math.exp(-context.step / s));
-    this.change = context.follows.map((row, i) =>
-      row.map((p, j) => leave[i] * p + (i === j ? 1 - leave[i] : 0)));
+    const stay = context.seconds.map((s) => Math.exp(-context.step / s));
+    this.states = states(context);
+    this.change = this.states.map(({ does: a }, i) => this.states.map(({ does: b, share }, j) =>
+      (1 - stay[a]) * context.follows[a][b] * share + (i === j ? stay[a] : 0)));
     const { reference, step } = context;
     this.upright = reference && new Upright(reference, step);
     this.stance = reference?.stance?.length ? new Upright(reference, step) : null;
@@ -68,22 +79,23 @@ export class Causal {
     const logs = sound.map((p, k) => causal * Math.log(p / prior[k]));
     const most = Math.max(...logs);
     const before = this.now
-      ? own.map((_, j) => sum(this.now.map((p, i) => p * this.change[i][j])))
-      : own.map(() => 1 / own.length);
-    const now = before.map((p, k) => p * Math.exp(logs[k] - most));
+      ? this.states.map((_, j) => sum(this.now.map((p, i) => p * this.change[i][j])))
+      : this.states.map(({ share }) => share / own.length);
+    const now = before.map((p, k) => p * Math.exp(logs[this.states[k].looks] - most));
     this.now = now.map((p) => p / sum(now));
-    if (this.stance && gravity) this.stand(gravity);
-    return this.now;
+    const told = own.map((_, k) => sum(this.now.filter((_, i) => this.states[i].does === k)));
+    if (this.stance && gravity) this.stand(told, gravity);
+    return told;
   }
 
   /** Learn how the wearer stands, for the bouts to come. */
-  stand(gravity) {
-    const bout = this.now.indexOf(Math.max(...this.now));
+  stand(told, gravity) {
+    const bout = told.indexOf(Math.max(...told));
     if (bout !== this.bout) {
       this.bout = bout;
       this.own = norm(this.stance.total) ? this.stance.total : null;
     }
-    this.stance.push(gravity, this.shown(this.context.reference.stance, this.now));
+    this.stance.push(gravity, this.shown(this.context.reference.stance, told));
   }
 
   shown(names, probabilities) {
