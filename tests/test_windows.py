@@ -106,11 +106,14 @@ def test_half_a_window_shows_a_passage_between_postures_which_are_short(
     recording: Recording,
 ) -> None:
     short = (Interval(10.0, 12.2, "sit-to-stand"), Interval(20.0, 22.2, "standing"))
-    windows = Windowing(seconds=4.0, overlap=0.5).cut([replace(recording, intervals=short)])
+    both = replace(recording, intervals=short)
+    windows = Windowing(seconds=4.0, overlap=0.5).cut([both])
     seen = {float(s): int(c) for s, c in zip(windows.seconds, windows.labels, strict=True)}
     passage = windows.activities.index("sit-to-stand")
     assert {s for s, code in seen.items() if code == passage} == {10.0}
     assert seen[20.0] == TRANSITION  # of a posture, more is asked
+    long = Windowing(seconds=4.0, overlap=0.5, passage=0.8).cut([both])
+    assert not (long.labels >= 0).any()
 
 
 def test_labels_in_seconds_survive_resampling(recording: Recording) -> None:
@@ -130,7 +133,15 @@ def test_remove_gravity_takes_acceleration_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seconds": 0}, {"overlap": 1.0}, {"coverage": 0}, {"gravity": "x"}, {"align": "x"}]
+    "wrong",
+    [
+        {"seconds": 0},
+        {"overlap": 1.0},
+        {"coverage": 0},
+        {"passage": 2},
+        {"gravity": "x"},
+        {"align": "x"},
+    ],
 )
 def test_impossible_windowing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(WindowingError, match=next(iter(wrong))):

@@ -42,6 +42,12 @@ SUITES: dict[str, dict[str, Any]] = {
         "load": {"activities": "twelve"},
         "cut": {"seconds": 3.0},
     },
+    "hapt-3s-long-passages": {
+        "data": "hapt",
+        "protocol": "groups:10",
+        "load": {"activities": "twelve"},
+        "cut": {"seconds": 3.0, "passage": 0.8},
+    },
     "wisdm": {"data": "wisdm", "protocol": "groups:10"},
     "mhealth": {
         "data": "mhealth",
@@ -59,7 +65,8 @@ SUITES: dict[str, dict[str, Any]] = {
     },
 }
 """What is measured: a data set, how it is cut, and how its people are split. Passages from one
-posture to another are learnt where they are among the activities, but never scored."""
+posture to another are learnt where they are among the activities, but never scored; long ones are
+those that fill most of a window."""
 PEERS = 10
 """Epochs that the peers' networks are trained for at least, stopped early by validation people."""
 LAG = 4

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-FORMAT = 3
+FORMAT = 4
 """Version of the file format; a file with a higher one is refused."""
 _LARGEST = 256 << 20
 _NOVELTY = "novelty."

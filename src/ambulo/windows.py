@@ -20,8 +20,6 @@ UNLABELLED = -1
 TRANSITION = -2
 """Label of a window whose commonest label covers less of it than the stated share."""
 
-HALF = 0.5
-"""The share of a window that a passage between postures must cover."""
 _BLOCK = 1024
 """Windows that are looked at together."""
 
@@ -37,10 +35,10 @@ class Windowing:
     `seconds` and `overlap` (0 to below 1) give length and step. `rate` in Hz and `channels` are
     those of the windows; None keeps the recording's own. `gravity` is "keep", or "remove" to
     subtract each window's mean acceleration. `coverage` is the share of a window that its commonest
-    label must cover; below it the window is a transition. A passage between postures is shorter
-    than most windows: half of one will do. `align` is "recording" (windows follow each other from
-    the start of each gapless segment) or "labels" (they start anew inside each labelled interval
-    and never straddle two; for training only).
+    label must cover; below it the window is a transition. For a passage between postures, which is
+    shorter than most windows, it is `passage`, if that is less. `align` is "recording" (windows
+    follow each other from the start of each gapless segment) or "labels" (they start anew inside
+    each labelled interval and never straddle two; for training only).
     """
 
     seconds: float = 2.56
@@ -49,6 +47,7 @@ class Windowing:
     channels: tuple[str, ...] | None = None
     gravity: Literal["keep", "remove"] = "keep"
     coverage: float = 0.8
+    passage: float = 0.5
     align: Literal["recording", "labels"] = "recording"
 
     def __post_init__(self) -> None:
@@ -56,8 +55,9 @@ class Windowing:
             raise WindowingError(f"windows must last longer than 0 s, got seconds={self.seconds}")
         if not 0 <= self.overlap < 1:
             raise WindowingError(f"overlap must be from 0 to below 1, got {self.overlap}")
-        if not 0 < self.coverage <= 1:
-            raise WindowingError(f"coverage must be above 0 and at most 1, got {self.coverage}")
+        for name, share in (("coverage", self.coverage), ("passage", self.passage)):
+            if not 0 < share <= 1:
+                raise WindowingError(f"{name} must be above 0 and at most 1, got {share}")
         for name, value, allowed in (
             ("gravity", self.gravity, ("keep", "remove")),
             ("align", self.align, ("recording", "labels")),
@@ -121,7 +121,7 @@ class Windowing:
         names = tuple(channel.name for channel in recording.channels)
         return Windows(
             values=self.gather(recording.values, starts, length, names),
-            labels=_majority(_at(labels, starts, length), activities, self.coverage),
+            labels=self._majority(_at(labels, starts, length), activities),
             activities=activities,
             subjects=np.full(len(starts), recording.subject),
             recordings=np.full(len(starts), recording.name),
@@ -141,6 +141,17 @@ class Windowing:
         if self.gravity == "remove":
             _remove_gravity(out, names)
         return out
+
+    def _majority(self, labels: Array, activities: Sequence[str]) -> Array:
+        """The commonest label of each row `(n, length)`, or TRANSITION where it covers too few."""
+        if not labels.size:
+            return np.zeros(len(labels), np.int16)
+        codes = range(-1, len(activities))
+        counts = np.stack([(labels == code).sum(axis=1) for code in codes], axis=1)
+        best, short = counts.argmax(axis=1), np.r_[False, passages(activities)]
+        needed = np.where(short, min(self.coverage, self.passage), self.coverage)[best]
+        out = np.where(counts.max(axis=1) >= needed * labels.shape[1], best - 1, TRANSITION)
+        return out.astype(np.int16)
 
     def _stretches(self, recording: Recording, labels: Array) -> list[tuple[int, int]]:
         stretches = [(segment.first, segment.last) for segment in recording.segments]
@@ -207,18 +218,6 @@ def _remove_gravity(values: Array, names: Sequence[str]) -> None:
 def passages(activities: Sequence[str]) -> Array:
     """Which activities `(n,)` lead from one posture to another, as "stand-to-sit" does by name."""
     return np.array(["-to-" in name for name in activities], bool)
-
-
-def _majority(labels: Array, activities: Sequence[str], coverage: float) -> Array:
-    """The commonest label of each row `(n, length)`, or TRANSITION below `coverage`."""
-    if not labels.size:
-        return np.zeros(len(labels), np.int16)
-    codes = range(-1, len(activities))
-    counts = np.stack([(labels == code).sum(axis=1) for code in codes], axis=1)
-    best = counts.argmax(axis=1)
-    needed = np.where(np.r_[False, passages(activities)], min(coverage, HALF), coverage)[best]
-    out = np.where(counts.max(axis=1) >= needed * labels.shape[1], best - 1, TRANSITION)
-    return out.astype(np.int16)
 
 
 def _seconds(recording: Recording, starts: Array) -> Array:
