@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ambulo import Recognizer, evaluate, load_dataset, train
 from ambulo.context import Context
-from ambulo.context.learning import learn
+from ambulo.context.learning import learn, still
 from ambulo.context.reference import Reference, Upright, elsewhere, follow
 from ambulo.context.windows import decide, in_other_order, positions
 from ambulo.errors import EvaluationError, RecognizerError
@@ -249,6 +249,11 @@ def test_a_passage_between_postures_tells_both_whatever_followed_it_in_training(
     ).all()  # it still ends standing
     lone = own[doubted]
     assert (c.decide(lone, sat_down.seconds[doubted]).argmax(axis=1) == 2).all()
+
+
+def test_sitting_down_is_no_rest_however_slow_it_is(sat_down: Windows) -> None:
+    slow = replace(sat_down, values=sat_down.values * 0 + 5)
+    assert still(slow) == POSTURES[:4] and still(sat_down) == POSTURES[:3]
 
 
 def test_a_bout_that_looks_like_another_throughout_is_known_by_what_led_there(

@@ -107,14 +107,17 @@ def _passable(changes: Array, activities: tuple[str, ...], quiet: tuple[str, ...
 
 
 def still(windows: Windows) -> tuple[str, ...]:
-    """The activities in which the accelerometer hardly moves; none if there is no such sensor."""
+    """The activities in which the accelerometer hardly moves; none if there is no such sensor.
+
+    However slowly somebody sits down, that is not rest.
+    """
     axes = gravity_axes(windows.channels)
     if axes is None:
         return ()
     moves = windows.each(lambda values: values[:, :, axes].std(axis=1).max(axis=1))
     return tuple(
-        name
-        for code, name in enumerate(windows.activities)
+        windows.activities[code]
+        for code in np.flatnonzero(~passages(windows.activities))
         if (mine := moves[windows.labels == code]).size and np.median(mine) < QUIET
     )
 
