@@ -570,14 +570,14 @@ def test_parquet_damaged_at_its_end_or_start_is_read_or_refused_in_words(tmp_pat
     frame.write_parquet(path)
     content, said = path.read_bytes(), []
     end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")  # where the footer begins
-    for at in (*range(4, 12), *range(end, len(content), 3)):
+    for at in (*range(4, 12), *range(end, len(content), 8)):
         for byte in (0, 21, 255):
             path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
             try:
                 read(path)
             except AmbuloError as error:
                 said.append(str(error))
-    assert len(said) > 50 and all("damaged.parquet" in text for text in said)
+    assert len(said) > 20 and all("damaged.parquet" in text for text in said)
 
 
 def test_clean_parquet_tells_its_jitter_as_the_careful_way_does(tmp_path: Path) -> None:
