@@ -51,9 +51,8 @@ def taken_for_each_other(share: float) -> Context:
 @settings(deadline=None, max_examples=30)
 def test_smoothing_is_what_all_sequences_together_say(seed: int, n: int, share: float) -> None:
     rng, c = np.random.default_rng(seed), taken_for_each_other(share) if share else context()
-    assert c.transitions.sum(axis=1) == pytest.approx(1) and c.states.start.sum() == pytest.approx(
-        1
-    )
+    for total in (*c.transitions.sum(axis=1), c.states.start.sum()):
+        assert total == pytest.approx(1)
     p = rng.dirichlet(np.ones(3), n).astype(np.float32)
     likelihood = c.likelihood(p)
     offline = c.decide(p, np.arange(n))
