@@ -152,3 +152,15 @@ def test_one_file_of_a_folder_is_named_where_read_is_meant(tmp_path: Path) -> No
     write(recording, tmp_path / "a.csv")
     with pytest.raises(Exception, match="is a folder: name a file in it"):
         read(tmp_path)
+
+
+def test_rows_of_one_file_are_recordings_of_their_own(tmp_path: Path) -> None:
+    """As where a logger has a wrist left and right: two under one name would be one recording."""
+    rows = [f"{k / 50},{k % 7},0.5,9.8,{k % 5},0.5,9.8,1,2,9.8" for k in range(200)]
+    header = ",".join(f"{side}{axis}" for side in "lrb" for axis in "xyz")
+    (tmp_path / "a.csv").write_text("\n".join([f"time,{header}", *rows]) + "\n")
+    listed = [f"a.csv,anna,walking,{side}x,{side}y,{side}z" for side in "lrb"]
+    columns = ",".join(f"columns.acc_{axis}" for axis in "xyz")
+    (tmp_path / "manifest.csv").write_text("\n".join([f"file,person,activity,{columns}", *listed]))
+    dataset = load_dataset(str(tmp_path))
+    assert len({recording.name for recording in dataset.recordings}) == 3

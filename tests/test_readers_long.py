@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,17 @@ def test_no_room_for_the_samples_is_told_with_a_remedy(
     monkeypatch.setattr(long.tempfile, "TemporaryFile", Full)
     with pytest.raises(RecordingError, match=r"omgui.csv: there is no room .*TMPDIR"):
         read(files.omgui(tmp_path))
+
+
+def test_blocks_that_begin_in_an_hour_that_comes_twice_are_read_whole(
+    tmp_path: Path, whole: Callable[[Path], Recording]
+) -> None:
+    """Which of the two it is, at 2:30 of the night when clocks go back, only what follows tells."""
+    local = datetime(2026, 10, 25, 2, 30)
+    lines = [f"{local + timedelta(seconds=k / 8)},{k % 7},0.5,9.8" for k in range(24000)]
+    path = tmp_path / "night.csv"
+    path.write_text("\n".join(["time,acc_x,acc_y,acc_z", *lines]) + "\n")
+    got = read(path, zone="Europe/Rome")
+    assert got.start is not None and not got.gaps
+    assert got.start.astimezone(UTC) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    same(got, whole(path, zone="Europe/Rome"))  # type: ignore[call-arg]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from ambulo.errors import AmbuloError, OutputError, RecordingError
 from ambulo.readers import clean, findings, pieces, source
 from ambulo.readers.grid import rate_of
 from ambulo.readers.table import write
+from ambulo.recording import Channel
 
 
 def csv(path: Path, header: str, rows: list[str]) -> Path:
@@ -621,3 +623,155 @@ def test_samples_skipped_now_and_then_do_not_quicken_the_rate(tmp_path: Path) ->
     lines = [f"{i / 25:.3f},{i},0.5,9.8" for i in range(500) if i % 5]
     got = read(csv(tmp_path / "skip.csv", HEADER, lines))
     assert got.rate == 20 and got.duration == pytest.approx(20, abs=0.2)
+
+
+def walk(n: int = 400, rate: float = 50.0) -> dict[str, np.ndarray]:
+    """Seconds and a walk that feels gravity, by channel."""
+    t = np.arange(n) / rate
+    swing = np.sin(2 * np.pi * 1.7 * t)
+    return {"time": t, "acc_x": 2 * swing, "acc_y": np.cos(t), "acc_z": 9.81 + swing}
+
+
+def sentences(recording: Recording) -> str:
+    return "; ".join(map(str, findings(recording)))
+
+
+def test_times_that_a_zones_clocks_skip_are_no_times_there(tmp_path: Path) -> None:
+    """A clock that nobody set in spring: to leave the hour out would lose it without a word."""
+    lines = [
+        f"{datetime(2026, 3, 29, 1, 59) + timedelta(seconds=i / 5)},{i % 7},0.5,9.8"
+        for i in range(900)
+    ]
+    path = csv(tmp_path / "spring.csv", HEADER, lines)
+    with pytest.raises(RecordingError, match=r"spring.csv: .*no 2026-03-29 02:00 .*zone=Etc/GMT-1"):
+        read(path, zone="Europe/Rome")
+    got = read(path, zone="Etc/GMT-1")
+    assert len(got) == 900 and got.start == datetime(2026, 3, 29, 0, 59, tzinfo=UTC)
+    beyond = csv(tmp_path / "within.csv", HEADER, lines[301:700])
+    with pytest.raises(RecordingError, match="skip"):
+        read(beyond, zone="Europe/Rome")
+
+
+def test_a_stated_column_of_time_leaves_the_others_to_be_found(tmp_path: Path) -> None:
+    data = walk()
+    frame = pl.DataFrame({"uhr (ms)": 1000 * data.pop("time"), **data, "timestamp (us)": 7.0})
+    frame.write_csv(tmp_path / "uhr.csv")
+    got = read(tmp_path / "uhr.csv", columns={"time": "uhr (ms)"})
+    assert got.rate == 50 and [c.name for c in got.channels] == ["acc_x", "acc_y", "acc_z"]
+    plain = frame.rename({"uhr (ms)": "uhr"}).with_columns(pl.col("uhr") / 1000)
+    plain.write_csv(tmp_path / "uhr.csv")
+    assert read(tmp_path / "uhr.csv", columns={"time": "uhr"}).rate == 50
+
+
+GYRO = {"time": "time", "gyro_x": "Drehrate X (deg/s)", "acc_x": "A", "acc_y": "B", "acc_z": "C"}
+
+
+def test_a_stated_column_has_the_unit_that_stands_in_its_name(tmp_path: Path) -> None:
+    data = walk()
+    turns = {"Drehrate X (deg/s)": 10 * np.sin(data["time"])}
+    named = dict(zip(("time", "A", "B", "C"), data.values(), strict=True))
+    pl.DataFrame(named | turns).write_csv(tmp_path / "d.csv")
+    got = read(tmp_path / "d.csv", columns=GYRO)
+    assert np.abs(got.values[:, 3]).max() == pytest.approx(np.deg2rad(10), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("said", "factor"),
+    [("mdps", 1e3), ("rpm", 1 / 6), ("deg/min", 60.0), ("°/s", 1.0)],
+)
+def test_turns_in_any_usual_unit_are_what_they_are(
+    tmp_path: Path, said: str, factor: float
+) -> None:
+    data = walk()
+    turns = {
+        f"gyro {a} ({said})": 20 * factor * np.sin(data["time"] + k) for k, a in enumerate("xyz")
+    }
+    pl.DataFrame(data | turns).write_csv(tmp_path / "turns.csv")
+    got = read(tmp_path / "turns.csv")
+    assert np.abs(got.values[:, 3:]).max() == pytest.approx(np.deg2rad(20), rel=0.01)
+    assert "unit of gyro" in sentences(got) and "stated" in sentences(got)
+
+
+def test_a_unit_that_is_not_known_is_told_to_be_guessed(tmp_path: Path) -> None:
+    data = walk()
+    turns = {f"gyro {a} (turns/day)": 300 * np.sin(data["time"] + k) for k, a in enumerate("xyz")}
+    pl.DataFrame(data | turns).write_csv(tmp_path / "turns.csv")
+    told = next(f for f in findings(read(tmp_path / "turns.csv")) if f.what == "unit of gyro")
+    assert told.sure == "assumed" and "turns/day" in told.why
+
+
+def test_a_magnetometers_mg_are_milligauss(tmp_path: Path) -> None:
+    data = walk()
+    field = {f"mag {a} (mG)": 400 * np.cos(data["time"] + k) for k, a in enumerate("xyz")}
+    pl.DataFrame(data | field).write_csv(tmp_path / "mag.csv")
+    assert np.abs(read(tmp_path / "mag.csv").values[:, 3:]).max() == pytest.approx(40, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("time (min)", 60), ("elapsed_h", 3600)])
+def test_time_may_count_in_minutes_or_hours(tmp_path: Path, name: str, seconds: float) -> None:
+    data = walk()
+    frame = pl.DataFrame({name: data.pop("time") / seconds, **data})
+    frame.write_csv(tmp_path / "m.csv")
+    got = read(tmp_path / "m.csv")
+    assert (got.rate, len(got)) == (50, 400)
+
+
+def test_what_a_spreadsheet_on_windows_saves_keeps_its_units(tmp_path: Path) -> None:
+    named = [f"acc_{a} (m/s²)" for a in "xyz"] + [f"gyro_{a} (°/s)" for a in "xyz"]
+    header = ",".join(["time", *named, "activity"])
+    lines = [f"{line},{i % 9},2,3,müde" for i, line in enumerate(rows())]
+    got = []
+    for code in ("utf-8", "cp1252"):
+        path = tmp_path / "sheet.csv"
+        path.write_bytes("\n".join([header, *lines]).encode(code))
+        got.append(read(path))
+    assert np.array_equal(got[0].values, got[1].values)
+    assert got[1].intervals[0].activity == "müde"
+    assert np.abs(got[1].values[:, 3]).max() == pytest.approx(np.deg2rad(8))
+
+
+def test_times_of_day_keep_their_fractions_in_parquet(tmp_path: Path) -> None:
+    data = walk()
+    day = pl.Series((36000e9 + 1e9 * data["time"]).astype(np.int64)).cast(pl.Time)
+    frame = pl.DataFrame({**data, "time": day})
+    frame.filter(~pl.int_range(400).is_between(120, 160)).write_parquet(tmp_path / "t.parquet")
+    got = read(tmp_path / "t.parquet")
+    (gap,) = got.gaps
+    assert (gap.start, gap.end) == (pytest.approx(2.4), pytest.approx(3.22))
+
+
+@pytest.mark.parametrize("rate", [31.25, 50.0, 100.0])
+def test_no_last_sample_is_lost_to_rounding(tmp_path: Path, rate: float) -> None:
+    """Seconds since 1970 are rounded to 0.2 µs, and microseconds to 1."""
+    for seed in range(8):
+        start = datetime.fromtimestamp(1.77e9 + 0.123457 * seed, UTC)
+        channels = tuple(map(Channel, ("acc_x", "acc_y", "acc_z")))
+        values = np.ones((333, 3), np.float32)
+        made = Recording(values, rate, channels, start=start, name="r", subject="r")
+        assert len(read(write(made, tmp_path / "r.csv"))) == 333
+        seconds = 1.77e9 + 0.123457 * seed + np.arange(333) / rate
+        lines = [f"{t:.6f},{i},0.5,9.8" for i, t in enumerate(seconds)]
+        assert len(read(csv(tmp_path / "s.csv", HEADER, lines))) == 333
+
+
+def test_decimal_commas_are_seen_among_many_whole_numbers(tmp_path: Path) -> None:
+    data = walk()
+    lines = [
+        ";".join(f"{v:.3f}".replace(".", ",") for v in row) + ";1" * 12
+        for row in zip(*data.values(), strict=True)
+    ]
+    extra = ";".join(f"button{k}" for k in range(12))
+    got = read(csv(tmp_path / "de.csv", f"time;acc_x;acc_y;acc_z;{extra}", lines))
+    assert np.allclose(got.values, np.stack(list(data.values())[1:], axis=1), atol=1e-3)
+
+
+def test_an_archive_of_two_days_is_no_recording(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "days.zip", "w") as archive:
+        for day in (1, 2):
+            lines = [
+                f"{datetime(2026, 5, day, 8) + timedelta(seconds=i / 50)},{i},0.5,9.8"
+                for i in range(200)
+            ]
+            archive.writestr(f"{day}.csv", "\n".join([HEADER, *lines]))
+    with pytest.raises(RecordingError, match=r"days.zip: holds several recordings"):
+        read(tmp_path / "days.zip")

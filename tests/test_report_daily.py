@@ -12,10 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from test_report_browser import CHROMIUM, browse, measured
+from typer.testing import CliRunner
 
 from ambulo import Gap, Recognizer, Windowing, train
+from ambulo.cli import app
 from ambulo.datasets.synthetic import make
 from ambulo.readers.pieces import in_pieces
 from ambulo.readers.table import write
@@ -158,6 +161,34 @@ def test_the_command_writes_days_and_refuses_what_is_wrong(
     wrong = run("a.csv", "--recognizer", "r.ambulo", "--out", "new", "--zone", "Nowhere/Here")
     assert wrong.returncode == 2 and "Europe/Rome" in wrong.stderr
     assert "Traceback" not in wrong.stderr and not (tmp_path / "new").exists()
+
+
+def test_hours_without_a_zone_are_those_of_the_stated_one(
+    recognizer: Recognizer, tmp_path: Path
+) -> None:
+    """A file that says 23:30, of a wearer in Rome, is of that evening and not of the next day."""
+    recognizer.save(tmp_path / "r.ambulo")
+    (made,) = make(people=1, minutes=1.0)
+    start = datetime(2026, 7, 1, 23, 30, tzinfo=UTC)
+    write(replace(made, intervals=(), start=start).select(ACC), tmp_path / "a.parquet")
+    frame = pl.read_parquet(tmp_path / "a.parquet")
+    naive = frame.with_columns(pl.col("time").dt.replace_time_zone(None))
+    naive.write_csv(tmp_path / "a.csv")
+
+    def days(*arguments: str) -> list[str]:
+        run = CliRunner().invoke(
+            app,
+            ["report", *arguments, "--recognizer", f"{tmp_path / 'r.ambulo'}", "--json"]
+            + ["--out", f"{tmp_path / 'out'}", "--zone", "Europe/Rome"],
+        )
+        assert run.exit_code == 0, run.output
+        return [day["date"] for day in json.loads(run.stdout)["days"]]
+
+    assert days(f"{tmp_path / 'a.csv'}") == ["2026-07-01"]
+    assert days(f"{tmp_path / 'a.parquet'}") == ["2026-07-02"]  # whose zone is stated, UTC
+    assert days(f"{tmp_path / 'a.csv'}", "--as", "zone=UTC") == ["2026-07-02"]
+    (tmp_path / "a.toml").write_text('zone = "UTC"')
+    assert days(f"{tmp_path / 'a.csv'}") == ["2026-07-02"]
 
 
 def test_a_recognizer_without_acceleration_gives_days_without_steps(tmp_path: Path) -> None:

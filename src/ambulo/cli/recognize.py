@@ -211,11 +211,11 @@ def report(
     Example: ambulo report monday.csv --recognizer waist.ambulo --zone Europe/Rome --out monday
     """
     from ambulo.pretrained import load
-    from ambulo.readers import pieces
+    from ambulo.readers import pieces_by
     from ambulo.report.daily import daily, write_daily
 
     model = as_often(load(recognizer), overlap)
-    whole = pieces(recording, **stated(as_, rate))
+    whole = pieces_by(zone, recording, **stated(as_, rate))
     _tell(recording, whole.sketch)
     _suit(recording, whole.sketch, model, anyway)
     found = daily(model, whole, zone=zone, context=context)

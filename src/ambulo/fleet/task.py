@@ -19,7 +19,7 @@ from ambulo.fleet.jobs import Job
 from ambulo.fleet.lake import Lake
 from ambulo.gait import Gait
 from ambulo.piecewise import Decisions, decide_pieces
-from ambulo.readers import pieces
+from ambulo.readers import pieces_by
 from ambulo.readers.folder import stated_in
 from ambulo.recognizer import Recognizer
 from ambulo.suitability import fit
@@ -66,6 +66,8 @@ class Plan:
         """Whether the manifest's entry says that this job was done, as it is now."""
         if entry is None or entry.get("status") != "done" or entry.get("person") != job.person:
             return False
+        if entry.get("anyway") and not self.anyway:
+            return False
         return entry.get("stamp") == job.stamp and entry.get("by") == self.made_by()
 
 
@@ -90,7 +92,7 @@ def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str
                 tables, facts = _score(plan, job, path, recognizer)
         except AmbuloError as error:
             tables, facts = {}, {"reason": str(error).replace(str(job.url), job.name)}
-        except (OSError, MemoryError) as error:
+        except Exception as error:  # one recording must not keep all others from being scored
             tables, facts = {}, {"reason": f"{type(error).__name__}: {error}"}
         if job.current() != before:
             continue
@@ -141,7 +143,7 @@ def _score(
     plan: Plan, job: Job, path: Path, recognizer: Recognizer
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The tables of a recording, and what its entry says of it."""
-    whole = pieces(path, **stated_in(dict(job.stated)))
+    whole = pieces_by(plan.zone, path, **stated_in(dict(job.stated)))
     suits = fit(whole.sketch, recognizer)
     if (reasons := suits.reasons("refuse")) and not plan.anyway:
         raise RecognizerError(f"does not suit this recognizer: {reasons}")
@@ -170,6 +172,7 @@ def _score(
         "windows": len(found.seconds),
         "gaps": len(whole.gaps),
         "doubts": suits.reasons("doubt"),
+        **({"anyway": reasons} if reasons else {}),
     }
     return tables, facts
 

@@ -27,7 +27,7 @@ from ambulo.readers.pieces import Pieces, in_pieces
 from ambulo.readers.source import Source
 from ambulo.recording import Recording
 
-__all__ = ["READERS", "Finding", "Pieces", "Settings", "findings", "pieces", "read"]
+__all__ = ["READERS", "Finding", "Pieces", "Settings", "findings", "pieces", "pieces_by", "read"]
 
 Reader = Callable[[Source, Settings], Recording | None]
 
@@ -90,6 +90,17 @@ def pieces(path: str | Path, **stated: Any) -> Pieces:
         return in_pieces(read(path, **stated))
     sketch, samples, gaps = clean
     return Pieces(sketch, samples, gaps, partial(blocks, source, sketch))
+
+
+def pieces_by(zone: str | None, path: str | Path, /, **stated: Any) -> Pieces:
+    """`pieces`, by the clock of a zone wherever a file's times name none and nothing states one."""
+    found = pieces(path, **stated)
+    if zone is not None and any(
+        told.what == "time" and told.sure == "assumed" and told.override.startswith("zone=")
+        for told in findings(found.sketch)
+    ):
+        return pieces(path, **{**stated, "zone": zone})
+    return found
 
 
 def _one(path: Path) -> None:

@@ -116,13 +116,16 @@ def _columns(
 ) -> tuple[Column, ...]:
     """The columns that are channels: as the user says, as their names say, or bare x, y and z."""
     if settings.columns:
-        stated = [(names.parse(k), v) for k, v in settings.columns.items() if k != "time"]
         missing = [v for v in settings.columns.values() if v not in every]
         if missing:
             raise RecordingError(
                 f"{where}: there is no column '{missing[0]}'; its columns are {', '.join(every)}"
             )
-        return _sorted([replace(c, name=v, named=False) for c, v in stated if c])
+        stated = [(names.parse(k), v) for k, v in settings.columns.items() if k != "time"]
+        if stated:
+            return _sorted(
+                [replace(c, name=v, named=False, unit=names.unit_in(v)) for c, v in stated if c]
+            )
     sensor = _sensor_of(table, layout)
     if layout.sensors and not sensor:
         return ()  # the app writes this table otherwise than its columns' names suggest
@@ -177,7 +180,9 @@ def _numbers(where: str, frame: pl.DataFrame, name: str) -> Array:
 
 def _clock(where: str, frame: pl.DataFrame, layout: Layout, settings: Settings) -> Clock:
     name, unit = names.time_column(frame.columns)
-    name = settings.columns.get("time", name)
+    if "time" in settings.columns:
+        name = settings.columns["time"]
+        unit = names.time_unit(name)[1]
     if name:
         zoned = replace(settings, zone=settings.zone or layout.zone)
         return read_clock(where, frame[name], unit, zoned)
@@ -192,7 +197,7 @@ def _clock(where: str, frame: pl.DataFrame, layout: Layout, settings: Settings) 
 
 
 def _join(source: Source, parts: list[Part], layout: Layout, settings: Settings) -> Placed:
-    parts, findings = _one_clock(parts, layout)
+    parts, findings = _one_clock(source, parts, layout)
     notes: dict[str, Any] = {"rows": sum(part.rows for part in parts)}
     counted = {"rows_dropped": 0, "rows_out_of_order": 0, "rows_of_the_same_time": 0}
     labelled = next((p for p in parts if p.activity is not None), None)
@@ -256,7 +261,9 @@ def _subject(source: Source, parts: Sequence[Part]) -> str | None:
     return found[0] if found else None
 
 
-def _one_clock(parts: list[Part], layout: Layout) -> tuple[list[Part], list[Finding]]:
+def _one_clock(
+    source: Source, parts: list[Part], layout: Layout
+) -> tuple[list[Part], list[Finding]]:
     """The parts with all times counted from one moment; the acceleration is first."""
     findings = []
     dated = [part for part in parts if part.clock.epoch is not None]
@@ -265,7 +272,7 @@ def _one_clock(parts: list[Part], layout: Layout) -> tuple[list[Part], list[Find
         left = ", ".join(p.columns[0].group for p in parts if p.clock.epoch is None)
         findings.append(Finding("left out", left, "measured", why))
         parts = dated
-    parts = _distinct(sorted(parts, key=lambda p: p.columns[0].sensor != ACC), findings)
+    parts = _distinct(source, sorted(parts, key=lambda p: p.columns[0].sensor != ACC), findings)
     zero = parts[0].clock.epoch
     out = []
     for part in parts:
@@ -280,19 +287,37 @@ def _one_clock(parts: list[Part], layout: Layout) -> tuple[list[Part], list[Find
     return out, findings
 
 
-def _distinct(parts: Sequence[Part], findings: list[Finding]) -> list[Part]:
+def _distinct(source: Source, parts: Sequence[Part], findings: list[Finding]) -> list[Part]:
     """The first part of each sensor; what tells of the same sensor again is left out, and told."""
     seen: set[str] = set()
-    out = []
+    out: list[Part] = []
     for part in parts:
         groups = {column.group for column in part.columns}
         if groups & seen:
+            before = next(p for p in out if {column.group for column in p.columns} & groups)
+            if _apart(before, part):
+                raise RecordingError(
+                    f"{source.path}: holds several recordings, of other times: unpack it, and give "
+                    "one of them, or the folder of all as a data set"
+                )
             what = ", ".join(sorted(groups))
             findings.append(Finding("left out", what, "measured", "another file has it too"))
             continue
         seen |= groups
         out.append(part)
     return out
+
+
+def _apart(first: Part, other: Part) -> bool:
+    """Whether one of two parts that have wall time ends before the other begins."""
+    spans = []
+    for part in (first, other):
+        known = part.clock.seconds[np.isfinite(part.clock.seconds)]
+        if part.clock.epoch is None or not len(known):
+            return False
+        spans.append((part.clock.epoch + known.min(), part.clock.epoch + known.max()))
+    (start, end), (begin, last) = spans
+    return bool(end < begin or last < start)
 
 
 def _whole_rows(source: Source, part: Part, counted: dict[str, int]) -> list[Stream]:

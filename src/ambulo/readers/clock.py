@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "min": 1 / 60, "h": 1 / 3600}
 _EPOCHS = {"s": 9e8, "ms": 9e11, "us": 9e14, "ns": 9e17}
 """Counts since 1970 at the middle of 1998, from which on a count is taken for one since 1970."""
+SKIPPED = 10
+"""Times in an hour that the clocks skip in spring, from which on a clock was not set then."""
 SWAPPED = 1200.0
 """Seconds around midnight within which samples may come in another order."""
 _NAMED_ZONE = r"\s*\[([\w/+-]+)\]$"
@@ -53,8 +56,8 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
         seconds = column.dt.total_nanoseconds().cast(pl.Float64).fill_null(float("nan")) / 1e9
         told_so = Finding("time", "s since a start", "stated", "the column holds durations")
         return Clock(np.array(seconds.to_numpy(), np.float64), None, (told_so,))
-    if column.dtype.is_temporal() and not isinstance(column.dtype, pl.Datetime | pl.Date):
-        column = column.cast(pl.String)
+    if column.dtype == pl.Time:
+        column = column.dt.to_string("%H:%M:%S%.9f")
     if column.dtype == pl.String:
         numbers = column.str.strip_chars().cast(pl.Float64, strict=False)
         if numbers.null_count() <= 0.5 * len(column):
@@ -72,7 +75,7 @@ def read_clock(where: str, column: pl.Series, unit: str, settings: Settings) -> 
         column, order = _dates(text, settings)
         offsets, told = _offsets(text, column), told + order
     if column.dtype.is_temporal() and column.null_count() <= 0.5 * len(column):
-        clock = _dated(column, offsets, settings)
+        clock = _dated(where, column, offsets, settings)
         return replace(clock, findings=(*clock.findings, *told))
     raise RecordingError(
         f"{where}: column '{column.name}' is neither seconds nor ISO 8601 (row 1: "
@@ -89,7 +92,7 @@ def _counted(where: str, column: pl.Series, stated: str, settings: Settings) -> 
         raise RecordingError(f"{where}: column '{column.name}' holds no time: give a rate instead")
     middle = float(np.median(good[:100_000]))
     unit, sure, why = _unit_of_time(good, middle, stated, settings)
-    since_1970 = _EPOCHS[unit] < middle < 10 * _EPOCHS[unit]
+    since_1970 = unit in _EPOCHS and _EPOCHS[unit] < middle < 10 * _EPOCHS[unit]
     first = float(good[0]) if since_1970 else 0.0
     finding = Finding("time", f"{unit} since " + ("1970" if since_1970 else "a start"), sure, why)
     if sure != "stated" or unit != "s":
@@ -215,8 +218,6 @@ def _offsets(text: pl.Series, dates: pl.Series) -> list[str]:
 
 def zone_of(name: str) -> tzinfo:
     """The zone of a column's dates: `Europe/Rome`, or an offset, `+02:00`; UTC where unknown."""
-    from zoneinfo import ZoneInfo
-
     try:
         if name[:1] in "+-Z":
             return datetime.strptime(name, "%z").tzinfo or UTC
@@ -239,7 +240,7 @@ def told_zone(zone: tzinfo, settings: Settings, offsets: Sequence[str] = ()) -> 
     return Finding("time", decided, sure, why, "zone=Europe/Rome")
 
 
-def _dated(column: pl.Series, offsets: Sequence[str], settings: Settings) -> Clock:
+def _dated(where: str, column: pl.Series, offsets: Sequence[str], settings: Settings) -> Clock:
     import polars as pl
 
     column = column.cast(pl.Datetime("ns", getattr(column.dtype, "time_zone", None)))
@@ -249,8 +250,14 @@ def _dated(column: pl.Series, offsets: Sequence[str], settings: Settings) -> Clo
         finding = told_zone(own, settings, offsets)
     else:
         zone = settings.zone or "UTC"
-        twice = _second_time(column, zone)
+        twice, naive = _second_time(column, zone), column
         column = column.dt.replace_time_zone(zone, ambiguous=twice, non_existent="null")
+        if (skipped := naive.filter(column.is_null() & naive.is_not_null())).len() > SKIPPED:
+            raise RecordingError(
+                f"{where}: there is no {skipped[0]:%Y-%m-%d %H:%M} in {zone}, where clocks skip "
+                "that hour: this one was not set, so state a zone that never changes, as "
+                "zone=Etc/GMT-1 for UTC+1"
+            )
         sure = "stated" if settings.zone else "assumed"
         why = "you said so" if settings.zone else "the dates name no zone"
         finding = Finding("time", f"dates in {zone}", sure, why, "zone=Europe/Rome")
@@ -278,6 +285,21 @@ def _second_time(column: pl.Series, zone: str) -> pl.Series:
     return pl.select(
         pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))
     ).to_series()
+
+
+def ends_twice(clock: Clock, zone: str) -> bool:
+    """Whether the first or last time of dates by a zone's clock lies in an hour that comes twice.
+
+    Which of the two it is tells what comes before or after.
+    """
+    if clock.epoch is None or clock.zone is not None:
+        return False
+    known = clock.seconds[np.isfinite(clock.seconds)]
+    moments = (
+        datetime.fromtimestamp(clock.epoch + s, ZoneInfo(zone))
+        for s in known[:1].tolist() + known[-1:].tolist()
+    )
+    return any(m.utcoffset() != m.replace(fold=1 - m.fold).utcoffset() for m in moments)
 
 
 def _comes_twice(column: pl.Series, zone: str) -> pl.Series:

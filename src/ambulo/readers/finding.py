@@ -44,11 +44,11 @@ class Settings:
     where the device was worn; `unit`: of a sensor, as `{"acc": "g"}`; `scale`: Ambulo's unit per
     count of a sensor, as `{"acc": 0.0024}`;
     `gravity`: "included" or "removed"; `sign`: "android" (at rest the upward axis reads +g) or
-    "ios" (it reads -g); `time`: the unit of the time column, s, ms, us or ns; `zone`: the time
-    zone of wall times, as "Europe/Rome"; `dates`: "day-first" or "month-first", for 5/3/2026;
-    `columns`: a column for a channel or for time, as
-    `{"acc_x": "A1"}`; `max_gap`: seconds above which a pause is a gap; `activity`: one activity
-    for all of it; `intervals`: a file with the columns start, end, activity, beside the recording.
+    "ios" (it reads -g); `time`: the unit of the time column, s, ms, us, ns, min or h; `zone`: the
+    time zone of wall times, as "Europe/Rome"; `dates`: "day-first" or "month-first", for 5/3/2026;
+    `columns`: a column for a channel or for time, as `{"acc_x": "A1"}`; `max_gap`: seconds above
+    which a pause is a gap; `activity`: one activity for all of it; `intervals`: a file with the
+    columns start, end, activity, beside the recording.
     """
 
     rate: float | None = None
@@ -101,7 +101,7 @@ class Settings:
 _ALLOWED = {
     "gravity": ("included", "removed"),
     "sign": ("android", "ios"),
-    "time": ("s", "ms", "us", "ns"),
+    "time": ("s", "ms", "us", "ns", "min", "h"),
     "dates": ("day-first", "month-first"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -167,5 +168,6 @@ def _named(path: Path, found: list[tuple[Path, Recording]]) -> list[Recording]:
         inside = file.resolve().relative_to(root)
         name = inside.as_posix() if file.is_dir() else bare(inside.as_posix())
         taken = {r.name for r in out}
-        out.append(replace(recording, name=name if name not in taken else inside.as_posix()))
+        names = chain((name, inside.as_posix()), (f"{name} {k}" for k in count(2)))
+        out.append(replace(recording, name=next(n for n in names if n not in taken)))
     return out

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ambulo.errors import RecordingError
 from ambulo.readers.finding import NEAR
 from ambulo.recording import Gap
-from ambulo.signals import named_rate, resample, usual_step
+from ambulo.signals import ALMOST, named_rate, resample, usual_step
 
 Array = npt.NDArray[Any]
 
@@ -102,7 +102,7 @@ def lay_out(
 
     `recorded` is the number of samples that the pieces have themselves.
     """
-    counts = [int(np.floor((end - start) * rate + 1e-6)) + 1 for start, end in pieces]
+    counts = [int(np.floor((end - start) * rate + ALMOST)) + 1 for start, end in pieces]
     if sum(counts) > 4 * recorded + _MOST:
         raise RecordingError(
             f"{recorded} samples would become {sum(counts)} at {rate:g} Hz: the times do not fit "

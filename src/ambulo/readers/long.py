@@ -24,6 +24,7 @@ from ambulo.errors import RecordingError
 from ambulo.processes import mapped
 from ambulo.readers.assemble import Part, part_of
 from ambulo.readers.clean import Spread, Track
+from ambulo.readers.clock import ends_twice
 from ambulo.readers.device_csv import SOFTWARE
 from ambulo.readers.finding import Settings, told_rate
 from ambulo.readers.meaning import Layout, Placed, finish
@@ -239,6 +240,8 @@ def _part(excerpt: Excerpt, layout: Layout, settings: Settings) -> Part | None:
     except RecordingError:  # the careful way tells what is wrong
         return None
     if part is None or part.activity is not None:
+        return None
+    if (zone := settings.zone or layout.zone) and ends_twice(part.clock, zone):
         return None
     return part if all(c.sensor in (ACC, GYRO, MAG) for c in part.columns) else None
 

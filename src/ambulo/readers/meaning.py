@@ -14,7 +14,7 @@ from ambulo.errors import RecordingError
 from ambulo.readers import units
 from ambulo.readers.finding import Finding, Settings, bare
 from ambulo.readers.intervals import intervals_of
-from ambulo.readers.names import ACC, GRAVITY, GYRO, Column
+from ambulo.readers.names import ACC, GRAVITY, GYRO, Column, strange_unit
 from ambulo.readers.source import Source
 from ambulo.recording import LARGEST, UNITS, Gap, Interval, Recording, channels
 
@@ -209,11 +209,23 @@ def _meaning(
     own = values[:, at[0] : at[-1] + 1] if at == list(range(at[0], at[-1] + 1)) else values[:, at]
     if column.sensor in (ACC, "body_acc"):
         certain = layout.certain and bool(unit)
-        return units.acceleration(column.sensor, own, rate, (unit, where), settings, certain)
+        kind, factor, found = units.acceleration(
+            column.sensor, own, rate, (unit, where), settings, certain
+        )
+        return kind, factor, _doubted(column, found)
     acc = [i for i, c in enumerate(columns) if (c.placement, c.sensor) == (column.placement, ACC)]
     felt = values[:, acc] if len(acc) == 3 else None
     factor, found = units.other(column.sensor, own, rate, (unit, where), settings, felt)
-    return column.sensor, factor, found
+    return column.sensor, factor, _doubted(column, found)
+
+
+def _doubted(column: Column, found: list[Finding]) -> list[Finding]:
+    """The findings; a unit that was measured is a guess where the name seems to tell another."""
+    said, (unit, *rest) = strange_unit(column.name), found
+    if not said or unit.sure == "stated":
+        return found
+    why = f"{unit.why}; '{said}' in the column's name is no unit known here"
+    return [replace(unit, sure="assumed", why=why), *rest]
 
 
 def _sign(column: Column, layout: Layout, settings: Settings) -> tuple[int, list[Finding]]:

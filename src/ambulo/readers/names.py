@@ -64,9 +64,13 @@ _UNITS = {
         ("m/s2", "m/s^2", "m/s²", "ms-2", "ms^-2", "m/s/s", "ms2", "mps2", "m*s^-2"), "m/s²"
     ),
     **dict.fromkeys(("deg/s", "d/s", "°/s", "dps", "degs", "deg/sec", "degrees/s"), "deg/s"),
+    **dict.fromkeys(("mdps", "mdeg/s", "m°/s"), "mdeg/s"),
+    **dict.fromkeys(("deg/min", "°/min", "degrees/min"), "deg/min"),
+    **dict.fromkeys(("rpm", "rev/min", "1/min"), "rpm"),
     **dict.fromkeys(("rad/s", "rads", "rad/sec", "radians/s", "rps"), "rad/s"),
     **dict.fromkeys(("µt", "ut", "μt", "microtesla"), "µT"),
     **dict.fromkeys(("gauss",), "gauss"),
+    **dict.fromkeys(("mgauss", "milligauss"), "mG"),
     **dict.fromkeys(("nt",), "nT"),
     **dict.fromkeys(("t", "tesla"), "T"),
     **dict.fromkeys(("mv",), "mV"),
@@ -76,6 +80,8 @@ TIME_UNITS = {
     **dict.fromkeys(("ms", "msec", "millis", "milliseconds", "millisecond"), "ms"),
     **dict.fromkeys(("us", "µs", "micros", "microseconds"), "us"),
     **dict.fromkeys(("ns", "nanos", "nanoseconds"), "ns"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
 }
 
 
@@ -109,7 +115,20 @@ def parse(name: str) -> Column | None:
         return None
     known = set().union(*_SENSORS.values()) | _BODY | _NOISE
     placement = "_".join(word for word in words[:-1] if word not in known and word.isascii())
-    return Column(name, sensor, axis, placement, unit)
+    return Column(name, sensor, axis, placement, "mG" if (sensor, unit) == (MAG, "mg") else unit)
+
+
+def unit_in(name: str) -> str:
+    """The unit that stands in any column's name, '' where there is none that is known."""
+    column = parse(name)
+    return (column.unit if column else "") or _split_unit(name)[1]
+
+
+def strange_unit(name: str) -> str:
+    """What stands in brackets in a column's name as units do, and is none that is known; or ''."""
+    match = re.search(r"[(\[]([^)\]]*)[)\]]", name)
+    said = match[1].strip() if match else ""
+    return said if re.search(r"[/°²^]|lsb|count", said.lower()) and not unit_of(said) else ""
 
 
 def _own(name: str) -> Column | None:
@@ -165,17 +184,23 @@ def time_column(names: list[str]) -> tuple[str, str]:
     """The column that tells time, and the unit its name states: ('', '') where there is none."""
     found: dict[int, tuple[str, str]] = {}
     for name in names:
-        match = re.search(r"[(\[]([^)\]]*)[)\]]", name)
-        unit = TIME_UNITS.get(match[1].strip().lower(), "") if match else ""
-        bare = re.sub(r"[(\[].*", "", name).strip().lower().replace(" ", "_")
-        stem, _, last = bare.rpartition("_")
-        if stem and last in TIME_UNITS:
-            bare, unit = stem, unit or TIME_UNITS[last]
+        bare, unit = time_unit(name)
         if bare in _TIME:
             found.setdefault(_TIME.index(bare), (name, unit))
         elif "timestamp" in bare and "gps" not in bare and "location" not in bare:
             found.setdefault(len(_TIME), (name, unit))
     return found[min(found)] if found else ("", "")
+
+
+def time_unit(name: str) -> tuple[str, str]:
+    """The name of a column of time without its unit, in small letters, and that unit or ''."""
+    match = re.search(r"[(\[]([^)\]]*)[)\]]", name)
+    unit = TIME_UNITS.get(match[1].strip().lower(), "") if match else ""
+    bare = re.sub(r"[(\[].*", "", name).strip().lower().replace(" ", "_")
+    stem, _, last = bare.rpartition("_")
+    if stem and last in TIME_UNITS:
+        return stem, unit or TIME_UNITS[last]
+    return bare, unit
 
 
 def activity_column(names: list[str]) -> str | None:

@@ -6,10 +6,12 @@ that would unpack to more than `LARGEST` is refused.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
 import os
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -43,6 +45,12 @@ _FOREIGN = {
     b"RIFF": "sound or video",
     b"ID3": "sound",
 }
+
+
+_DECIMAL = (
+    re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.I),
+    re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.I),
+)
 
 
 class NoRowsError(RecordingError):
@@ -264,6 +272,10 @@ def _csv(where: str, file: Path | bytes) -> pl.DataFrame:
     import polars as pl
 
     head = _head(file)
+    if not _is_utf8(head):  # as spreadsheets on Windows save it
+        content = file.read_bytes() if isinstance(file, Path) else file
+        file = content.decode("cp1252", "replace").encode()
+        head = _head(file)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head:
         raise ValueError("bad text: it is binary, or UTF-16")
     lines = _lines(head)
@@ -295,8 +307,18 @@ def _head(file: Path | bytes) -> bytes:
         return stream.read(HEAD)
 
 
+def _is_utf8(head: bytes) -> bool:
+    """Whether the begin of a text is UTF-8; its last character may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head
+    return True
+
+
 def _lines(head: bytes) -> list[str]:
-    return head.decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+    code = "utf-8" if _is_utf8(head) else "cp1252"
+    return head.decode(code, "replace").lstrip("\ufeff").splitlines()
 
 
 def _above(where: str, lines: list[str]) -> tuple[Preamble | None, int]:
@@ -335,7 +357,8 @@ def _header(lines: list[str]) -> int:
 def _comma(lines: list[str], separator: str) -> bool:
     """Whether numbers have a decimal comma, as in `0,02;9,81`."""
     cells = [cell.strip(" \"'") for line in lines[:20] for cell in line.split(separator)]
-    return sum("," in cell and "." not in cell for cell in cells) > len(cells) // 4
+    comma, point = (sum(bool(form.fullmatch(cell)) for cell in cells) for form in _DECIMAL)
+    return comma > point
 
 
 def _json(file: Path | bytes) -> pl.DataFrame:

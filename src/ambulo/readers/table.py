@@ -27,7 +27,7 @@ def write(recording: Recording, path: str | Path, *, labels: bool = True) -> Pat
     columns |= {c.name: recording.values[:, i] for i, c in enumerate(recording.channels)}
     frame = pl.DataFrame(columns).with_columns(pl.col("time").round(6))
     if recording.start is not None:
-        microseconds = (pl.col("time") * 1e6).cast(pl.Duration("us"))
+        microseconds = (pl.col("time") * 1e6).round().cast(pl.Duration("us"))
         frame = frame.with_columns(time=pl.lit(_named(recording.start)) + microseconds)
     if labels and recording.intervals:
         names = list(dict.fromkeys(interval.activity for interval in recording.intervals))

@@ -20,8 +20,14 @@ Array = npt.NDArray[Any]
 
 FACTORS = {
     ACC: {"m/s²": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY / 1000},
-    GYRO: {"rad/s": 1.0, "deg/s": float(np.pi / 180)},
-    MAG: {"µT": 1.0, "gauss": 100.0, "nT": 1e-3, "T": 1e6},
+    GYRO: {
+        "rad/s": 1.0,
+        "rpm": float(np.pi / 30),
+        "deg/min": float(np.pi / 180 / 60),
+        "mdeg/s": float(np.pi / 180 / 1000),
+        "deg/s": float(np.pi / 180),
+    },
+    MAG: {"µT": 1.0, "gauss": 100.0, "mG": 0.1, "nT": 1e-3, "T": 1e6},
     "ecg": {"mV": 1.0},
 }
 FACTORS["body_acc"] = FACTORS[ACC]
