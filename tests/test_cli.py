@@ -307,3 +307,13 @@ def test_a_progress_bar_shows_names_as_they_are(
         advance(1.0, f"[/i] {STEERS}")
     said = capsys.readouterr().err
     assert "[/b] sit\ufffd]0;x" in said and "\x1b]0" not in said
+
+
+@pytest.mark.parametrize("pairs", [("unit=g", "unit.acc=g"), ("unit.acc=g", "unit=g")])
+def test_a_table_is_not_stated_as_a_whole_and_in_part(
+    tmp_path: Path, pairs: tuple[str, str]
+) -> None:
+    (tmp_path / "a.csv").write_text("time,acc_x,acc_y,acc_z\n0,1,2,3\n0.02,1,2,3\n")
+    stated = [part for pair in pairs for part in ("--as", pair)]
+    run = CliRunner().invoke(app, ["inspect", str(tmp_path / "a.csv"), *stated])
+    assert run.exit_code == 2 or "as a whole and in part" in str(run.exception)

@@ -119,3 +119,18 @@ def test_windows_become_events_of_their_recording() -> None:
     assert scores["sit"].underfill == approx(3.0) and scores["sit"].latency == approx(0.75)
     assert scores["walk"].true == 1 and scores["walk"].correct == 1
     assert scores["walk"].inserted == 1 and scores["walk"].overfill == approx(1.5)
+
+
+def test_neighbours_that_overlap_by_rounding_do_not_meet() -> None:
+    """Windows 1.28 s apart end, in floating point, a hair behind where the next one begins."""
+    seconds, names = np.arange(400) * 1.28, ["w", "."]
+    recordings = np.array(["a"] * 400)
+    late = np.flatnonzero(seconds[:-1] + 1.28 > seconds[1:])
+    assert len(late) > 10
+    for k in (late[0], late[-1], 2):
+        labels, decided = np.ones((2, 400), int)
+        labels[k], decided[k + 1] = 0, 0
+        scores = windows_as_events(recordings, seconds, labels, np.eye(2)[decided], names, 1.28)[
+            "w"
+        ]
+        assert (scores.deleted, scores.inserted, scores.correct) == (1, 1, 0)

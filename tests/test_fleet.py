@@ -25,8 +25,8 @@ from ambulo import Recognizer, load_dataset, read
 from ambulo.cli import app
 from ambulo.datasets.synthetic import make
 from ambulo.errors import FleetError, OutputError, RecognizerError
-from ambulo.fleet import score
-from ambulo.fleet.jobs import Job, jobs
+from ambulo.fleet import score, task
+from ambulo.fleet.jobs import Job, _remote_stamp, jobs
 from ambulo.fleet.lake import Lake
 from ambulo.fleet.summary import summarize
 from ambulo.readers.table import write
@@ -194,8 +194,6 @@ def test_a_recognizer_that_is_exchanged_during_a_run_is_refused(
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     study: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ambulo.fleet import task
-
     stamps = iter(["a", "b", "c", "c"])
     monkeypatch.setattr(Job, "current", lambda self: next(stamps))
     plan = task.Plan(str(recognizer), "", str(tmp_path / "lake"), "offline", None)
@@ -279,8 +277,6 @@ def test_what_a_manifest_states_is_part_of_the_stamp(tmp_path: Path) -> None:
 def test_what_a_manifest_states_is_heeded(
     waist: Recognizer, recognizer: Path, tmp_path: Path
 ) -> None:
-    from ambulo.fleet import task
-
     study, lake = make_study(tmp_path / "study", 1, minutes=0.2), tmp_path / "lake"
     plan = task.Plan(str(recognizer), "", str(lake), "offline", None, anyway=True)
     done, windows, listed = [], [], study / "list.csv"
@@ -324,7 +320,6 @@ def test_a_manifest_may_be_far_away() -> None:
 
 def test_a_lake_may_be_far_away(study: Path, recognizer: Path, tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
-    from ambulo.fleet import task
 
     plan = task.Plan(str(recognizer), "x", "memory://lake", "offline", None)
     job = jobs(str(study))[0]
@@ -525,3 +520,68 @@ def test_mistakes_are_explained(recognizer: Path, tmp_path: Path, study: Path) -
     with pytest.raises(FleetError, match="no lake"):
         summarize(tmp_path)
     assert not (tmp_path / "lake").exists()
+
+
+def test_times_without_a_zone_are_by_the_clock_of_the_runs_zone(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    path = study / "p0" / "day0.parquet"
+    frame = pl.read_parquet(path)
+    evening = pl.Series([datetime(2026, 7, 1, 23, 0)]).cast(pl.Datetime("us"))
+    step = (pl.int_range(len(frame)) * 20_000).cast(pl.Duration("us"))
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    frame.with_columns(time=pl.lit(evening[0]) + step).write_csv(alone / "a.csv")
+    score(str(alone), str(tmp_path / "lake"), recognizer, workers=1, zone="Europe/Rome")
+    (entry,) = Lake(str(tmp_path / "lake")).entries().values()
+    assert entry["start"] == "2026-07-01T23:00:00+02:00"
+    assert tables(tmp_path / "lake")["days"]["date"].unique().to_list() == [date(2026, 7, 1)]
+
+
+def test_a_name_listed_twice_is_refused(study: Path, recognizer: Path, tmp_path: Path) -> None:
+    """There is one result a name: each run would do one of them, and undo the other."""
+    (study / "manifest.csv").write_text("file,person\np0/day0.parquet,a\np0/day0.parquet,b\n")
+    with pytest.raises(FleetError, match=r"names p0/day0.parquet twice"):
+        score(str(study), str(tmp_path / "lake"), recognizer, workers=1)
+    assert not (tmp_path / "lake").exists()
+
+
+def test_what_was_scored_anyway_is_not_done_for_a_run_that_asks_for_more(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    (study / "manifest.csv").write_text("file,scale.acc\np0/day0.parquet,0.5\np1/day1.csv,\n")
+    lake = str(tmp_path / "lake")
+    first = score(str(study), lake, recognizer, workers=1, anyway=True)
+    assert (first.done, first.quarantined) == (2, {})
+    again = score(str(study), lake, recognizer, workers=1)
+    assert (again.done, again.before, list(again.quarantined)) == (0, 1, ["p0/day0.parquet"])
+
+
+def test_any_error_of_one_recording_leaves_the_others_be(
+    study: Path, recognizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: Any, **__: Any) -> Any:
+        raise IndexError("nobody thought of this")
+
+    monkeypatch.setattr(task, "pieces_by", odd)
+    plan = task.Plan(str(recognizer), "x", str(tmp_path / "lake"), "offline", None)
+    entry = task.work(plan, jobs(str(study))[0], Recognizer.load(recognizer))
+    assert entry["status"] == "quarantined" and entry["reason"].startswith("IndexError: nobody")
+
+
+def test_a_very_long_name_of_a_person_is_shortened_on_disk_alone(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    names = ["Ж" * 60, "Ж" * 61]
+    rows = zip(("p0/day0.parquet", "p1/day1.csv"), names, strict=True)
+    (study / "manifest.csv").write_text("\n".join(["file,person", *map(",".join, rows)]))
+    lake = tmp_path / "lake"
+    assert score(str(study), str(lake), recognizer, workers=1).done == 2
+    assert len(list((lake / "days").iterdir())) == 2
+    assert sorted(entry["person"] for entry in Lake(str(lake)).entries().values()) == names
+
+
+@pytest.mark.parametrize("mark", ["ETag", "mtime", "Last-Modified", "updated", "created"])
+def test_a_stores_mark_tells_that_a_file_changed(mark: str) -> None:
+    stamps = {_remote_stamp({"size": 7, mark: f"{k} GMT"}) for k in (1, 2)}
+    assert len(stamps) == 2

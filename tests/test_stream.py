@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -267,3 +268,11 @@ def test_resampling_in_portions_is_that_of_the_whole(
     pieces += [p for _, p in grid.finish()]
     at_once = [p for _, p in [*whole.push(time, values), *whole.finish()]]
     np.testing.assert_array_equal(np.concatenate(pieces), np.concatenate(at_once))
+
+
+@pytest.mark.parametrize(
+    "asked", [{"rate": np.nan}, {"rate": np.inf}, {"rate": 0.0}, {"max_gap": 0.0}]
+)
+def test_a_stream_refuses_numbers_that_cannot_be(recognizer: Recognizer, asked: Any) -> None:
+    with pytest.raises(RecognizerError, match=f"{next(iter(asked))} must be above 0"):
+        Stream(recognizer, **asked)

@@ -532,3 +532,49 @@ def test_the_command_replays_a_file_and_reads_lines(
     assert b"1 malformed" in fed.stderr and not fed.stdout
     refused = subprocess.run([*command, "--from", "x"], capture_output=True, text=True)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
+
+
+class Dropping(Phone):
+    """A phone that breaks off within every other answer."""
+
+    protocol_version = "HTTP/1.1"
+    close_connection = True
+    asked = 0
+
+    def do_GET(self) -> None:
+        Dropping.asked += 1
+        if Dropping.asked % 2 or not self.path.startswith("/get"):
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"100\r\n{")
+        return None
+
+
+def test_a_phone_that_breaks_off_is_asked_again(
+    recognizer: Recognizer, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Phone.recording, Phone.known = recording, 0
+    monkeypatch.setattr(sources.time, "sleep", lambda _: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dropping) as phone:
+        threading.Thread(target=phone.serve_forever, daemon=True).start()
+        messages = sources.phyphox(f"http://127.0.0.1:{phone.server_port}", every=0.0)
+        _, counts = decided(recognizer, islice_of(messages, 10))
+        phone.shutdown()
+    assert counts["samples"] == 300
+
+
+def test_what_is_no_web_server_is_no_phone() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        def greet() -> None:
+            connection, _ = other.accept()
+            connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+            connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(StreamError, match="remote access"):
+            next(sources.source(f"phyphox://127.0.0.1:{other.getsockname()[1]}"))

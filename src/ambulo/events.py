@@ -135,7 +135,7 @@ def _one(
         meets = np.array([[shared(t, f) for f in found] for t in true]).reshape(
             len(true), len(found)
         )
-        touches = meets > 0
+        touches = meets > TOUCHING  # less is rounding
         for row, event in zip(range(len(true)), true, strict=True):
             partners = np.flatnonzero(touches[row])
             counts[_kind(touches, partners)] += 1

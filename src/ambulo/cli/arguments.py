@@ -148,8 +148,10 @@ def stated(pairs: list[str] | None, rate: float | None = None) -> dict[str, Any]
                 value = float(text)
             except ValueError as error:
                 raise RecordingError(f"--as {pair}: {text!r} is no number") from error
-        if dot:
-            out.setdefault(table, {})[name] = value
+        if dot and isinstance(out.setdefault(table, {}), dict):
+            out[table][name] = value
+        elif dot or isinstance(out.get(table), dict):
+            raise RecordingError(f"--as {pair}: {table} is stated as a whole and in part: choose")
         else:
             out[table] = value
     return out

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -113,7 +114,13 @@ def jobs(source: str, but: Callable[[Job], bool] = lambda job: False) -> list[Jo
         raise FleetError(
             f"{source}: holds no recording: give a folder with files such as {', '.join(ENDINGS)}"
         )
-    return sorted(found, key=lambda job: job.name)
+    found.sort(key=lambda job: job.name)
+    if twice := [a.name for a, b in pairwise(found) if a.name == b.name]:
+        raise FleetError(
+            f"{source}: names {twice[0]} twice, and there is one result a name: give a file of its "
+            "own to each entry"
+        )
+    return found
 
 
 def _near(source: str) -> list[Job]:
@@ -262,6 +269,13 @@ def _far(source: str) -> list[Job]:
     return out
 
 
+_MARKS = (
+    *("ETag", "etag", "mtime", "LastModified", "Last-Modified", "last_modified", "modified"),
+    *("modify", "updated", "created"),
+)
+"""Where stores tell that a file has changed, the surest first."""
+
+
 def _remote_stamp(info: dict[str, Any]) -> str:
-    mark = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
+    mark = next((info[mark] for mark in _MARKS if info.get(mark)), None)
     return f"{info.get('size')} {mark}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,8 @@ from ambulo.timeline import write_whole
 
 TABLES = ("windows", "bouts", "days")
 """The tables of a lake."""
+LONGEST = 200
+"""Characters of a person's name in that of a folder; of a longer one a part, and a fingerprint."""
 _OWN = re.compile(rf"({'|'.join(TABLES)})/person=|manifest(/|\.parquet$)")
 
 
@@ -41,7 +44,7 @@ class Lake:
 
     def place(self, table: str, job: Job) -> str:
         """Where a recording's rows of a table are, below the lake."""
-        return f"{table}/person={quote(job.person, safe='')}/{job.key}.parquet"
+        return f"{table}/person={_folder(job.person)}/{job.key}.parquet"
 
     def owns(self, job: Job) -> bool:
         """Whether a file is one of the lake's own: it may lie inside the source, or around it."""
@@ -132,3 +135,11 @@ class Lake:
         if rows:
             frame = pl.DataFrame(rows, infer_schema_length=None)
             self.put("manifest.parquet", frame.write_parquet)
+
+
+def _folder(person: str) -> str:
+    """A person's name as that of a folder, which file systems want below 256 bytes."""
+    text = quote(person, safe="")
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST].rpartition('%')[0]}-{sha256(person.encode()).hexdigest()[:16]}"

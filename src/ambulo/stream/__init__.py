@@ -82,6 +82,11 @@ class Stream:
             raise RecognizerError("this recognizer does not say its rate and channels: train again")
         if context not in ("causal", "none"):
             raise RecognizerError(f"a stream's context is causal or none, got {context!r}")
+        for name, number, most in (("rate", rate, 1e5), ("max_gap", max_gap, 1e9)):
+            if number is not None and not 0 < number < most:
+                raise RecognizerError(
+                    f"a stream's {name} must be above 0 and below {most:g}, got {number}"
+                )
         if lag < 0 or patience < 0:
             raise RecognizerError("lag and patience of a stream must not be negative")
         self.recognizer, self.channels = recognizer, tuple(channels or wanted)

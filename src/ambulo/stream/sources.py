@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from typing import IO, Any
@@ -278,8 +279,11 @@ def phyphox(address: str, every: float = SLICE) -> Messages:
 
 
 def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return json.loads(answer.read(16 * LARGEST))
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.loads(answer.read(16 * LARGEST))
+    except HTTPException as error:  # what breaks off, or is no HTTP, is to it no OSError
+        raise OSError(f"{type(error).__name__} {error}".strip()) from error
 
 
 def _phyphox_sensors(address: str) -> dict[str, dict[str, str]]:
