@@ -18,8 +18,10 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from ambulo.cli import app, main
+from ambulo.cli.compare import _value
+from ambulo.cli.tune import _space
 from ambulo.datasets.synthetic import make
-from ambulo.errors import printable
+from ambulo.errors import AmbuloError, printable
 from ambulo.progress import bar
 from ambulo.readers.table import write
 
@@ -317,3 +319,40 @@ def test_a_table_is_not_stated_as_a_whole_and_in_part(
     stated = [part for pair in pairs for part in ("--as", pair)]
     run = CliRunner().invoke(app, ["inspect", str(tmp_path / "a.csv"), *stated])
     assert run.exit_code == 2 or "as a whole and in part" in str(run.exception)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("compare synthetic --over rotate --values 0,5 --out c.jpg", "c.jpg: a picture is written"),
+        ("ablate synthetic --groups acc --out c.gif", "a picture is written"),
+        ("tune synthetic --out c.pdf", "a picture is written"),
+        ("train synthetic --out held/x.ambulo", "held is no folder"),
+        ("adapt waist --with held --out held/x.ambulo", "held is no folder"),
+        ("audit synthetic --chosen-on person7", "--chosen-on names person7"),
+        ("score held lake --recognizer waist --context causl", "context must be one of"),
+        ("stream waist --from stdin --lag 3 --context none", "--lag 3 does nothing"),
+        ("stream waist --from replay:held?sped=10", "a replay has no sped"),
+        ("describe .", "is a folder"),
+    ],
+)
+def test_what_is_wrong_is_said_before_work_is_done(
+    command: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("held").write_text("a file")
+    run = CliRunner().invoke(app, command.split())
+    assert isinstance(run.exception, AmbuloError) and says in str(run.exception)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["held"]
+
+
+def test_nothing_is_a_value_too() -> None:
+    """As of mirror, whose default it is: a search over it must not be of fewer than was asked."""
+    assert _space(["mirror=,x"]) == {"mirror": ["", "x"]}
+    assert _value("mirror", "") == "" and _value("sizes.features", "84") == 84
+
+
+def test_recognizers_that_come_along_are_named_by_the_package() -> None:
+    code = "import ambulo; print(ambulo.pretrained.PRETRAINED)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "waist" in run.stdout, run.stderr

@@ -91,7 +91,9 @@ def test_an_inflated_comparison_is_stamped(
 
 
 def test_mistakes_are_explained(synthetic: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(EvaluationError, match="cannot compare over 'speed': choose model, epochs"):
+    with pytest.raises(
+        EvaluationError, match="cannot compare over 'speed': choose model, sizes.NAME, epochs"
+    ):
         compare("features", synthetic, "speed", [1])
     with pytest.raises(EvaluationError, match="at least one value"):
         compare("features", synthetic, "epochs", [])
@@ -101,3 +103,13 @@ def test_mistakes_are_explained(synthetic: Windows, monkeypatch: pytest.MonkeyPa
             compare("features", synthetic, over, values)
     with pytest.raises(DatasetError, match="no channels 'knee'"):
         ablate("features", load_dataset("synthetic"), ["knee"])
+
+
+def test_sizes_are_compared_beside_others_that_stay(synthetic: Windows) -> None:
+    found = compare(
+        "small", synthetic, "sizes.features", [84, 168], protocol="people:1", sizes={"share": 0.1}
+    )
+    sizes = [e.options["sizes"] for e in found.evaluations.values()]
+    assert sizes == [{"features": n, "share": 0.1} for n in (84, 168)]
+    with pytest.raises(TrainingError, match="features must be at least 1"):
+        compare("small", synthetic, "sizes.features", [0], protocol="people:1")

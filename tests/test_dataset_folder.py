@@ -164,3 +164,12 @@ def test_rows_of_one_file_are_recordings_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("\n".join([f"file,person,activity,{columns}", *listed]))
     dataset = load_dataset(str(tmp_path))
     assert len({recording.name for recording in dataset.recordings}) == 3
+
+
+def test_a_file_has_one_wearer(tmp_path: Path) -> None:
+    """Two, by a slip of copying, would be tested on windows that they were learnt from."""
+    rows = [f"{k / 50},{k % 7},0.5,9.8" for k in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["time,acc_x,acc_y,acc_z", *rows]) + "\n")
+    (tmp_path / "manifest.csv").write_text("file,person\na.csv,anna\na.csv,dan\n")
+    with pytest.raises(DatasetError, match="'a.csv' is given to anna and to dan"):
+        load_dataset(str(tmp_path))

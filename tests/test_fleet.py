@@ -393,7 +393,7 @@ def test_an_address_that_is_not_there_is_told(recognizer: Path, tmp_path: Path) 
     pytest.importorskip("fsspec")
     (tmp_path / "list.csv").write_text("file\nmemory://none/a.csv\n")
     done = score(str(tmp_path / "list.csv"), str(tmp_path / "lake"), recognizer, workers=1)
-    assert "FileNotFoundError" in done.quarantined["memory://none/a.csv"]
+    assert done.quarantined["memory://none/a.csv"] == "there is no such file"
 
 
 def test_sums_are_over_people(study: Path, recognizer: Path, tmp_path: Path) -> None:
@@ -585,3 +585,19 @@ def test_a_very_long_name_of_a_person_is_shortened_on_disk_alone(
 def test_a_stores_mark_tells_that_a_file_changed(mark: str) -> None:
     stamps = {_remote_stamp({"size": 7, mark: f"{k} GMT"}) for k in (1, 2)}
     assert len(stamps) == 2
+
+
+def test_all_bouts_read_as_one_table_whether_dated_or_not(
+    study: Path, recognizer: Path, tmp_path: Path
+) -> None:
+    frame = pl.read_parquet(study / "p0" / "day0.parquet")
+    row, start = pl.int_range(len(frame)), pl.lit(datetime(2026, 7, 1, 9))
+    alone = tmp_path / "alone"
+    moments = {"a": row / 50, "b": start + (20_000 * row).cast(pl.Duration("us"))}
+    for person, moment in moments.items():
+        (alone / person).mkdir(parents=True)
+        frame.with_columns(time=moment).write_csv(alone / person / "day.csv")
+    score(str(alone), str(tmp_path / "lake"), recognizer, workers=1)
+    bouts = pl.scan_parquet(tmp_path / "lake" / "bouts", hive_partitioning=True).collect()
+    told = bouts.group_by("person").agg(pl.col("start_time").is_null().all()).sort("person")
+    assert told.rows() == [("a", True), ("b", False)]

@@ -775,3 +775,17 @@ def test_an_archive_of_two_days_is_no_recording(tmp_path: Path) -> None:
             archive.writestr(f"{day}.csv", "\n".join([HEADER, *lines]))
     with pytest.raises(RecordingError, match=r"days.zip: holds several recordings"):
         read(tmp_path / "days.zip")
+
+
+@pytest.mark.parametrize("apart", [",", " "])
+def test_numbers_without_names_are_told_in_any_notation(tmp_path: Path, apart: str) -> None:
+    np.savetxt(tmp_path / "n.csv", np.stack(list(walk().values()), axis=1), delimiter=apart)
+    with pytest.raises(RecordingError, match="its first row holds numbers"):
+        read(tmp_path / "n.csv")
+
+
+def test_a_file_that_lacks_an_axis_is_said_to(tmp_path: Path) -> None:
+    data = walk()
+    pl.DataFrame({k: v for k, v in data.items() if k != "acc_y"}).write_csv(tmp_path / "xz.csv")
+    said = sentences(read(tmp_path / "xz.csv"))
+    assert "nan" not in said and "no three axes to measure" in said

@@ -332,3 +332,28 @@ print(int(took), faults())
     if not took:
         pytest.skip("the C library is not glibc")
     assert faults < 2000  # 20 times 16 MB are 78,000 pages
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"patience": 0},
+        {"learning_rate": -1.0},
+        {"weight_decay": -1.0},
+        {"smoothing": 2.0},
+        {"average": 1.0},
+        {"clip": 0.0},
+        {"copies": -1},
+        {"rotate": float("inf")},
+        {"rotate": -5.0},
+        {"stretch": float("nan")},
+    ],
+)
+def test_numbers_that_options_cannot_have_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(TrainingError, match=f"{next(iter(wrong))} must be "):
+        Options(**wrong)  # type: ignore[arg-type]
+
+
+def test_training_that_finds_no_number_says_so(synthetic: Windows) -> None:
+    with pytest.raises(TrainingError, match="smaller learning_rate"):
+        train(Tiny, synthetic, epochs=1, learning_rate=1e11, clip=1e11, progress=False)

@@ -70,6 +70,8 @@ __all__ = [*_HOMES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
+    if name == "pretrained":
+        return import_module("ambulo.pretrained")
     if name not in _HOMES:
         raise AttributeError(f"module 'ambulo' has no attribute '{name}'")
     try:

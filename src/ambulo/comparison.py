@@ -100,26 +100,33 @@ def compare(
     protocol: str = "official",
     **options: Any,
 ) -> Comparison:
-    """Evaluate once for each of `values` of the training option `over`; or over "model".
+    """Evaluate once for each of `values` of the training option `over`, "sizes.NAME", or "model".
 
     Raises TrainingError for a wrong value, before anything is trained, EvaluationError for another
     option, no value, or trained recognizers that leave other people to test than the first.
     """
-    if over != "model" and over not in Options.__dataclass_fields__:
+    size = over.removeprefix("sizes.") if over.startswith("sizes.") else ""
+    if over != "model" and not size and over not in Options.__dataclass_fields__:
         raise EvaluationError(
-            f"cannot compare over '{over}': choose model, {', '.join(Options.__dataclass_fields__)}"
+            f"cannot compare over '{over}': choose model, sizes.NAME, "
+            f"{', '.join(Options.__dataclass_fields__)}"
         )
     if not values:
         raise EvaluationError(f"give at least one value of {over} to compare")
     for value in values:
+        if size:
+            continue
         if over != "model":
             Options(**{over: value})
         elif not isinstance(value, Recognizer):
             model_class(value)
-    runs = (
-        (str(v), v if over == "model" else model, windows, {} if over == "model" else {over: v})
-        for v in values
-    )
+
+    def own(value: Any) -> dict[str, Any]:
+        if size:
+            return {"sizes": {**options.get("sizes", {}), size: value}}
+        return {} if over == "model" else {over: value}
+
+    runs = ((str(v), v if over == "model" else model, windows, own(v)) for v in values)
     return _compare(over, runs, protocol, options)
 
 

@@ -93,12 +93,29 @@ class Options:
             raise TrainingError(f"tta must be from 0 to below 90 degrees, got {self.tta!r}")
         if not 0 < self.kept <= 1:
             raise TrainingError(f"kept must be a share above 0, up to 1, got {self.kept!r}")
+        for name, (least, most, says) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise TrainingError(f"{name} must be {says}, got {getattr(self, name)!r}")
         if self.epochs < 1 or self.batch < 2 or not 0 <= self.validation < 1:
             raise TrainingError(
                 "epochs must be at least 1, batch 2, and validation from 0 to below 1"
             )
 
 
+_TINY, _HUGE, _BELOW = 1e-12, 1e12, 1 - 1e-12
+_RANGES = {
+    "learning_rate": (_TINY, _HUGE, "a number above 0"),
+    "weight_decay": (0, _HUGE, "0 or more"),
+    "patience": (1, _HUGE, "at least 1: epochs without a gain before training ends"),
+    "clip": (_TINY, _HUGE, "a number above 0"),
+    "smoothing": (0, _BELOW, "from 0 to below 1"),
+    "average": (0, _BELOW, "from 0 to below 1"),
+    "rotate": (0, 180, "from 0 to 180 degrees"),
+    "around": (0, 180, "from 0 to 180 degrees"),
+    "stretch": (0, _BELOW, "from 0 to below 1"),
+    "copies": (0, _HUGE, "0 or more"),
+}
+"""The least and most of options, and both in words."""
 _KIN = {"small": "best"}
 """Models that suit data with the same options as another."""
 

@@ -184,6 +184,8 @@ class Recognizer:
                 if sum(info.file_size for info in archive.infolist()) > _LARGEST:
                     raise RecognizerError(f"{path}: would unpack to over 256 MiB: refused")
                 return cls._read(path, archive)
+        except IsADirectoryError as error:
+            raise RecognizerError(f"{path}: is a folder: name a recognizer's file") from error
         except FileNotFoundError as error:
             raise RecognizerError(
                 f"{path}: there is no such file: train one with 'ambulo train', or take one that "
@@ -420,7 +422,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key} {_plain(item)}" for key, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_plain, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

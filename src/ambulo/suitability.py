@@ -223,7 +223,7 @@ def _placement(recording: Recording, recognizer: Recognizer) -> Check:
     where = ", ".join(trained) or "a place its card does not say"
     if not worn:
         return Check("placement", "ok", f"not stated; the recognizer is for {where}")
-    if not trained or worn in trained:
+    if not trained or worn.strip().lower().replace(" ", "_") in trained:
         return Check("placement", "ok", f"{worn}; the recognizer is for {where}")
     remedy = "use a recognizer for this placement, or train one"
     return Check("placement", "doubt", f"{worn}, but the recognizer is for {where}", remedy)

@@ -203,6 +203,11 @@ def fit(
         if not state.best:
             raise
         interrupted = True
+    if not state.best:
+        raise TrainingError(
+            "no epoch had a loss that is a number: give a smaller learning_rate, and look whether "
+            "values are in their usual units"
+        )
     state.network.load_state_dict(state.best)
     logits = predict_logits(state.network, aside[0]) if len(held) else None
     warmth = temperature(logits, aside[1]) if logits is not None else 1.0

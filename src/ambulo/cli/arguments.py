@@ -74,6 +74,19 @@ def apart(out: Path, *inputs: Path | None) -> None:
             raise OutputError(f"--out {out}: is what is read: write to another file")
 
 
+def placeable(out: Path | None, picture: bool = False) -> None:
+    """Raise OutputError where `out` cannot become a file, or a picture: before work is done."""
+    from ambulo.errors import OutputError
+
+    if out is None:
+        return
+    if picture and out.suffix.lower() != ".png":
+        raise OutputError(f"{out}: a picture is written as .png")
+    above = next(path for path in out.absolute().parents if path.exists())
+    if not above.is_dir():
+        raise OutputError(f"{out}: cannot be written: {above} is no folder")
+
+
 def load(
     dataset: str, data: Path | None, activities: str | None = None, device: str | None = None
 ) -> Dataset:

@@ -87,6 +87,11 @@ def audit(
         reports = [_of_arrays(given, picked, channels_first, seed)]
     else:
         windows = cut(dataset, data, activities, device, channels, seconds, overlap)
+        if unknown := sorted({*(picked or ())} - {*windows.people}):
+            raise AuditError(
+                f"--chosen-on names {', '.join(unknown)}, of whom {dataset} has no windows: choose "
+                f"from {', '.join(windows.people)}"
+            )
         reports = _of_protocol(windows, protocol, picked, seed)
     say(_plain(reports) if json_ else "\n".join(r["said"] for r in reports))
     if not all(report["clean"] for report in reports):

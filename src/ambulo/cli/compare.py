@@ -23,6 +23,7 @@ from ambulo.cli.arguments import (
     cut,
     load,
     options,
+    placeable,
 )
 from ambulo.cli.saying import say
 
@@ -56,6 +57,7 @@ def ablate(
     """
     from ambulo.comparison import ablate as run
 
+    placeable(out, picture=True)
     done = run(
         model,
         load(dataset, data, activities, device),
@@ -102,18 +104,25 @@ def compare(
     """
     from ambulo.comparison import compare as run
 
+    placeable(out, picture=True)
     windows = cut(dataset, data, activities, device, channels, seconds, overlap)
     done = run(
         model,
         windows,
         over,
-        [options([f"{over}={value}"])[over] for value in values.split(",") if value],
+        [_value(over, value) for value in values.split(",")] if values else [],
         protocol=protocol or ("groups:10" if len(windows.people) > 10 else "loso"),
         seeds=seeds,
         workers=workers or os.cpu_count() or 1,
         **options(set_),
     )
     _show(done, out, json_)
+
+
+def _value(over: str, text: str) -> Any:
+    """A value of an option, as `--set` takes it."""
+    found = options([f"{over}={text}"])
+    return found["sizes"][over.removeprefix("sizes.")] if over.startswith("sizes.") else found[over]
 
 
 def _show(done: Comparison, out: Path | None, json_: bool) -> None:

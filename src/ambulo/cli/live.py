@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ambulo.cli.arguments import Lag, Often, as_often
+from ambulo.cli.arguments import Lag, Often, as_often, heeded
 from ambulo.cli.saying import say
 
 
@@ -56,6 +56,7 @@ def stream(
     from ambulo.stream.sinks import sink
     from ambulo.stream.sources import source
 
+    heeded(lag, context)
     model = as_often(load(recognizer), overlap)
     following = Stream(model, rate=rate, lag=lag, context=context, patience=patience)
     messages = source(from_)

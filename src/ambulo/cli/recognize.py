@@ -28,6 +28,7 @@ from ambulo.cli.arguments import (
     heeded,
     load,
     options,
+    placeable,
     stated,
 )
 from ambulo.cli.saying import say
@@ -68,6 +69,7 @@ def train(
     import ambulo
     from ambulo.parallel import first
 
+    placeable(out)
     windows = cut(dataset, data, activities, device, channels, seconds, overlap, keep="all")
     if people is not None:
         windows = windows.of(_training_people(windows, people))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ambulo.cli.arguments import Json, as_taken
+from ambulo.cli.arguments import Json, as_taken, placeable
 from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def adapt(
     from ambulo.adaptation import adapt as teach
     from ambulo.pretrained import load
 
+    placeable(out)
     parent = load(recognizer)
     windows = _cut(parent, with_, new_activity)
     child = teach(parent, windows, old=_cut(parent, old, None) if old else None, seed=seed)

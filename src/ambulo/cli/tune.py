@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ambulo.cli.arguments import Activities, DataPath, Device, Json, Set, load, options
+from ambulo.cli.arguments import Activities, DataPath, Device, Json, Set, load, options, placeable
 from ambulo.cli.saying import say
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def tune(
     """
     from ambulo.tuning import tune as run
 
+    placeable(out, picture=True)
     done = run(
         model,
         load(dataset, data, activities, device),
@@ -73,7 +74,7 @@ def _space(search: list[str] | None) -> dict[str, list[Any]] | None:
         name, equals, text = item.partition("=")
         if not equals:
             raise TrainingError(f"--search {item}: write NAME=V1,V2, as in rotate=0,10,15")
-        out.setdefault(name, []).extend(_value(part) for part in text.split(",") if part)
+        out.setdefault(name, []).extend(_value(part) for part in text.split(","))
     return out or None
 
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ambulo.context import MODES
 from ambulo.day import in_zone
 from ambulo.errors import FleetError
 from ambulo.fleet.cluster import ray
@@ -88,6 +89,8 @@ def score(
     """
     if engine not in ENGINES:
         raise FleetError(f"there is no engine '{engine}': choose from {', '.join(ENGINES)}")
+    if context not in MODES:
+        raise FleetError(f"context must be one of {', '.join(MODES)}, got {context!r}")
     if zone is not None:
         in_zone(None, zone)
     recognizer = find(recognizer)

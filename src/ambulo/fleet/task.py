@@ -92,6 +92,8 @@ def work(plan: Plan, job: Job, recognizer: Recognizer | None = None) -> dict[str
                 tables, facts = _score(plan, job, path, recognizer)
         except AmbuloError as error:
             tables, facts = {}, {"reason": str(error).replace(str(job.url), job.name)}
+        except FileNotFoundError:
+            tables, facts = {}, {"reason": "there is no such file"}
         except Exception as error:  # one recording must not keep all others from being scored
             tables, facts = {}, {"reason": f"{type(error).__name__}: {error}"}
         if job.current() != before:
@@ -196,8 +198,10 @@ def _windows(job: Job, found: Decisions, activities: tuple[str, ...]) -> Any:
 def _bouts(job: Job, found: Decisions) -> Any:
     import polars as pl
 
-    rows = [{"recording": job.name, **row} for row in found.timeline.rows()]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    times = {"start_time": None, "end_time": None}  # columns of every file, if of no date
+    rows = [{"recording": job.name, **times, **row} for row in found.timeline.rows()]
+    schema = {"start_time": pl.String, "end_time": pl.String}
+    return pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None)
 
 
 def _days(job: Job, calendar: tuple[Day, ...]) -> Any:

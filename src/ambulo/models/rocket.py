@@ -44,6 +44,8 @@ class Rocket(nn.Module):
 
     def __init__(self, channels: int, length: int, classes: int, *, features: int = 5000) -> None:
         super().__init__()
+        if features < 1:
+            raise ValueError(f"features must be at least 1, got {features}")
         self.dilations, self.counts = _dilations(length, max(features // len(KERNELS), 1))
         chosen = [_subsets(len(KERNELS), channels) for _ in self.dilations]
         for i, (dilation, count) in enumerate(zip(self.dilations, self.counts, strict=True)):

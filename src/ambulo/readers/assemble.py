@@ -72,7 +72,7 @@ def assemble(source: Source, layout: Layout, settings: Settings) -> Recording:
 def _nothing(source: Source) -> str:
     every = {name: list(frame.columns) for name, frame in source.tables.items()}
     first = next(iter(every.values()))
-    if all(re.fullmatch(r"-?[\d.]+(_duplicated_\d+)?", name) for name in first):
+    if all(_is_number(part) for name in first for part in name.split()):
         return (
             f"{source.path}: its first row holds numbers ({', '.join(first[:6])}), not names: put "
             "a row such as time,acc_x,acc_y,acc_z above it"
@@ -82,6 +82,15 @@ def _nothing(source: Source) -> str:
         f"{source.path}: no column is named like a channel (acc_x, gyro_z, left_ankle.acc_x, Acc X "
         f"(g), …); its columns are {listed}: rename them, or name them (--as columns.acc_x=NAME)"
     )
+
+
+def _is_number(name: str) -> bool:
+    """Whether a column's name, which may come twice, is a number as in a row of data."""
+    try:
+        float(re.sub(r"_duplicated_\d+$", "", name))
+    except ValueError:
+        return False
+    return True
 
 
 def part_of(

@@ -37,7 +37,9 @@ def read_folder(path: Path, **stated: Any) -> tuple[list[Recording], dict[str, A
         raise RecordingError(f"{path}: is not a folder: give one with recordings in it")
     manifest = next((path / name for name in MANIFESTS if (path / name).is_file()), None)
     if manifest is not None:
-        recordings = [_listed(manifest, row, stated) for row in _rows(manifest)]
+        rows = _rows(manifest)
+        recordings = [_listed(manifest, row, stated) for row in rows]
+        _one_wearer(manifest, rows, recordings)
         return _named(path, recordings), {"manifest": manifest.name}
     recordings, failed, others = [], {}, []
     for file in _files(path):
@@ -158,6 +160,21 @@ def _listed(manifest: Path, row: dict[str, Any], stated: dict[str, Any]) -> tupl
     person = row.get("person")
     subject = {"subject": str(person)} if person is not None else {}
     return file, read(file, **{**subject, **said, **stated})
+
+
+def _one_wearer(
+    manifest: Path, rows: list[dict[str, Any]], found: list[tuple[Path, Recording]]
+) -> None:
+    """Raise RecordingError where the same columns of a file are given to two people."""
+    worn: dict[tuple[Path, tuple[Any, ...]], str] = {}
+    for row, (file, recording) in zip(rows, found, strict=True):
+        columns = sorted((k, str(v)) for k, v in row.items() if k.startswith("columns"))
+        other = worn.setdefault((file, tuple(columns)), recording.subject)
+        if other != recording.subject:
+            raise RecordingError(
+                f"{manifest}: '{row['file']}' is given to {other} and to {recording.subject}: one "
+                "person would be tested on windows that another was learnt from"
+            )
 
 
 def _named(path: Path, found: list[tuple[Path, Recording]]) -> list[Recording]:

@@ -124,6 +124,8 @@ def _shown(calm_level: float) -> str:
 def _gravity(sensor: str, calm_level: float, settings: Settings) -> tuple[str, str, str]:
     if settings.gravity:
         return (ACC if settings.gravity == "included" else "body_acc"), "stated", "you said so"
+    if not np.isfinite(calm_level):
+        return sensor, "assumed", "no three axes to measure"
     why = f"calm seconds measure {calm_level:.3g} m/s²"
     if abs(calm_level / STANDARD_GRAVITY - 1) < _NEAR:
         return ACC, "stated" if sensor == ACC else "measured", why

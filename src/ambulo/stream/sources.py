@@ -78,7 +78,10 @@ def source(address: str) -> Messages:
 
 
 def _speed(query: str) -> float:
-    text = parse_qs(query).get("speed", ["1"])[0]
+    asked = parse_qs(query, keep_blank_values=True)
+    if unknown := sorted({*asked} - {"speed"}):
+        raise StreamError(f"replay:…?{unknown[0]}: a replay has no {unknown[0]}: write ?speed=10")
+    text = asked.get("speed", ["1"])[0]
     try:
         speed = float(text)
     except ValueError:
