@@ -18,12 +18,15 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from ambulo.cli import app, main
+from ambulo.cli.arguments import options
 from ambulo.cli.compare import _value
 from ambulo.cli.tune import _space
 from ambulo.datasets.synthetic import make
-from ambulo.errors import AmbuloError, printable
+from ambulo.errors import AmbuloError, StreamError, TrainingError, printable
 from ambulo.progress import bar
 from ambulo.readers.table import write
+from ambulo.stream.sinks import sink
+from ambulo.stream.sources import source
 
 
 def ambulo(
@@ -356,3 +359,25 @@ def test_recognizers_that_come_along_are_named_by_the_package() -> None:
     code = "import ambulo; print(ambulo.pretrained.PRETRAINED)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "waist" in run.stdout, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        (["seed=1"], "write --seed"),
+        (["protocol=loso"], "write --protocol"),
+        (["sizes=5", "sizes.hidden=3"], "sizes are set one by one"),
+        (["sizes.hidden=3", "sizes=5"], "sizes are set one by one"),
+    ],
+)
+def test_what_is_no_training_option_is_not_set_as_one(pairs: list[str], says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        options(pairs)
+
+
+@pytest.mark.parametrize("address", ["ws://[x", "http://[x", "ws://localhost:99999"])
+def test_addresses_that_are_none_are_told(address: str) -> None:
+    with pytest.raises(StreamError):
+        sink(address, ("walking",))
+    with pytest.raises(StreamError):
+        next(iter(source(address)))

@@ -52,7 +52,8 @@ def test_chunks_in_any_order_and_twice_become_one_recording(tmp_path: Path) -> N
     for number in (2, 0, 0, 3, 2):
         collection.keep("monday", chunk(number, last=number == 3, intervals=taken_back))
     assert not (tmp_path / "p1").exists() and collection.numbers("monday") == [0, 2, 3]
-    assert collection.keep("monday", chunk(1)) == 4
+    assert collection.keep("monday", chunk(1)) == (4, True)
+    assert collection.keep("monday", chunk(1)) == (4, False)
     with pytest.raises(ValueError, match="another person"):
         collection.keep("monday", chunk(4, person="p2"))
     with pytest.raises(ValueError, match="another part 0: count on from 4"):
@@ -188,3 +189,21 @@ def test_killed_at_any_moment_it_has_what_it_acknowledged(tmp_path: Path) -> Non
         if kept:
             seen = set(recordings[f"p1/{name}"].values[:, 0].round().astype(int).tolist())
             assert kept <= seen and len(recordings[f"p1/{name}"]) >= 50 * len(kept)
+
+
+def test_damage_amid_a_journal_leaves_a_copy_of_all(tmp_path: Path) -> None:
+    """What a kill cut short is the last line; what a disk spoilt may have others behind it."""
+    collection = Collection(tmp_path)
+    for number in range(4):
+        collection.keep("monday", chunk(number))
+    (path,) = tmp_path.rglob("monday.jsonl")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert Collection(tmp_path).numbers("monday") in ([0], [0, 1])
+    assert path.with_suffix(".damaged").read_bytes() == content
+    cut = path.read_bytes()[:-9]
+    path.with_suffix(".damaged").unlink()
+    path.write_bytes(cut)
+    Collection(tmp_path).numbers("monday")
+    assert not path.with_suffix(".damaged").exists()

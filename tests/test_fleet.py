@@ -480,9 +480,15 @@ def test_what_was_recorded_twice_is_told(recognizer: Path, tmp_path: Path) -> No
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         first = began.timestamp() + 60 * minutes
         rows.with_columns(pl.col("time") + first).write_csv(source / f"{name}.csv")
+    for name in ("cleo/a", "cleo/copy", "dan/a"):
+        (source / name).parent.mkdir(exist_ok=True)
+        rows.write_csv(source / f"{name}.csv")
     score(str(source), lake, recognizer, anyway=True, workers=1)
     found = summarize(lake)
-    assert found.twice.rows() == [("anna", "anna/b.csv", "anna/a.csv", pytest.approx(2.0))]
+    assert found.twice.rows() == [
+        ("anna", "anna/b.csv", "anna/a.csv", pytest.approx(2.0)),
+        ("cleo", "cleo/copy.csv", "cleo/a.csv", pytest.approx(3.0)),
+    ]
     assert "2.0 min of anna/b.csv are in anna/a.csv too" in str(found)
     assert CliRunner().invoke(app, ["summarize", lake, "--out", str(page)]).exit_code == 0
     assert "Recorded twice" in page.read_text()

@@ -25,17 +25,22 @@ import httpx
 import numpy as np
 import pytest
 from serving import TOKEN, served
+from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from ambulo import Recognizer, fit, read
-from ambulo.cli import main
+from ambulo.cli import app, main
 from ambulo.datasets.synthetic import make
-from ambulo.pretrained import load
+from ambulo.errors import OutputError, StreamError
+from ambulo.pretrained import find, load
 from ambulo.readers.table import write
 from ambulo.server import new_token, qr_code
+from ambulo.server.access import Access
 from ambulo.server.batching import UNTOLD, Session
 from ambulo.server.certificate import certificate
+from ambulo.server.metrics import Metrics
+from ambulo.server.options import Options
 from ambulo.stream import Stream
 
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
@@ -578,3 +583,60 @@ def test_what_cannot_be_served_is_a_clear_error(
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 2 and says in capsys.readouterr().err
+
+
+def test_an_address_that_asks_too_often_gets_what_is_its_own() -> None:
+    """Many phones may be behind one address: what is refused must not count against them."""
+    access = Access(None, Options(token="x" * 12, rate=50.0), Metrics(), frozenset())
+    clock = iter(np.arange(7200) / 60)
+    served = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ambulo.server.access.time.monotonic", lambda: next(clock))
+        for k in range(7200):
+            served += access._allowance("nat") and k >= 5400
+    assert served == pytest.approx(50 * 30, rel=0.02)
+
+
+def test_who_reads_no_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ambulo.server.patience.STUCK", 0.5)
+    with served(recognizer=find("waist")) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.connect((host, int(port)))
+            raw.settimeout(30)
+            shown = f"Authorization: {SHOWN['Authorization']}"
+            asked = f"GET /network.onnx HTTP/1.1\r\nHost: x\r\n{shown}\r\n\r\n"
+            raw.sendall(asked.encode() * 100)
+            time.sleep(2.0)
+            came = 0
+            with contextlib.suppress(OSError):
+                while part := raw.recv(65536):
+                    came += len(part)
+        assert 0 < came < 60 * len(load("waist").graph)
+        assert healthy(url)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("--name müller.local", "is no name of a machine"),
+        ("--host a..b --http", "cannot listen there"),
+        ("--http --certificate c.pem --key k.pem", "leave one of them out"),
+    ],
+)
+def test_what_cannot_be_served_is_told(
+    arguments: str, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    run = CliRunner().invoke(app, ["serve", "waist", "--port", "0", *arguments.split()])
+    assert isinstance(run.exception, StreamError) and says in str(run.exception)
+
+
+def test_a_place_that_cannot_keep_the_certificate_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    run = CliRunner().invoke(app, ["serve", "waist", "--port", "0"])
+    assert isinstance(run.exception, OutputError) and "cannot keep" in str(run.exception)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ambulo import processes
+from ambulo.errors import EvaluationError
 from ambulo.processes import begin, threads
 
 CODE = """
@@ -104,3 +105,22 @@ def test_all_that_workers_told_has_come_at_the_end(
             list(done)
     by_job = [[row["row"] for row in told if row["job"] == job] for job in range(jobs)]
     assert by_job == [list(range(rows))] * jobs
+
+
+def die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where memory runs out."""
+    with pytest.raises(EvaluationError, match="fewer --workers"):
+        list(processes.run(die, None, [1, 2], 2, lambda _: None))
+
+
+@pytest.mark.parametrize("asked", ["0", "abc", "-2", ""])
+def test_a_number_of_threads_that_cannot_be_is_none(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBULO_THREADS", asked)
+    assert threads() == (os.cpu_count() or 1)

@@ -33,6 +33,7 @@ Array = npt.NDArray[Any]
 
 MOST = 1e-3
 """The largest difference in a probability with which an export is written."""
+MADE_UP = "made-up windows"
 SHARE = 1e-3
 """The largest share of windows that an export may decide otherwise."""
 
@@ -78,7 +79,7 @@ def export(
     if format not in (*FORMATS, "c"):
         raise OutputError(f"there is no format '{format}': choose from {', '.join(FORMATS)}, c")
     if windows is None:
-        windows, checked_on = made_up(recognizer), "made-up windows"
+        windows, checked_on = made_up(recognizer), MADE_UP
     content, facts, its = (_c if format == "c" else _graph)(recognizer, format, windows)
     own = recognizer.probabilities(windows)
     changed = float((own.argmax(1) != its.argmax(1)).mean())
@@ -92,10 +93,12 @@ def export(
         **facts,
     )
     if not found.difference <= MOST or changed > SHARE:
+        real = "check it on real windows (--check), or " if checked_on == MADE_UP else ""
         raise OutputError(
             f"{path}: not written: as {format} it differs by {found.difference:.2g} in a "
             f"probability and in {100 * changed:.2f} % of {len(windows)} decisions ({checked_on}), "
-            f"where {MOST:g} and {100 * SHARE:g} % are allowed: export --format onnx"
+            f"where {MOST:g} and {100 * SHARE:g} % are allowed: {real}export --format "
+            "onnx"
         )
     write_whole(Path(path), lambda to: to.write_bytes(content))
     return found

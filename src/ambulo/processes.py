@@ -15,8 +15,11 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from concurrent.futures.process import BrokenProcessPool
 from queue import Empty
 from typing import Any, TypeVar
+
+from ambulo.errors import EvaluationError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,7 +58,12 @@ def run(
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             _drain(queue, tell)
             for future in done:
-                yield waiting.pop(future), future.result()
+                try:
+                    yield waiting.pop(future), future.result()
+                except BrokenProcessPool as error:
+                    raise EvaluationError(
+                        "a worker was killed, as where memory runs out: ask for fewer --workers"
+                    ) from error
     finally:
         _end(pool, queue, tell)
 
@@ -90,7 +98,8 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
 
 def threads() -> int:
     """How many threads this process may compute with: AMBULO_THREADS, or one a core."""
-    return int(os.environ.get("AMBULO_THREADS") or os.cpu_count() or 1)
+    asked = os.environ.get("AMBULO_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else os.cpu_count() or 1
 
 
 def keep_to(share: int) -> None:

@@ -170,6 +170,10 @@ def stated(pairs: list[str] | None, rate: float | None = None) -> dict[str, Any]
     return out
 
 
+_FLAGS = ("seed", "seeds", "protocol", "workers", "model", "checkpoint", "keep", "context", "lag")
+"""What commands have options of their own for."""
+
+
 def options(pairs: list[str] | None) -> dict[str, Any]:
     """Training options of `name=value` pairs; a dotted name, `sizes.hidden=32`, sets a size."""
     from ambulo.errors import TrainingError
@@ -183,8 +187,12 @@ def options(pairs: list[str] | None) -> dict[str, Any]:
             value = json.loads(text)
         except ValueError:
             value = text
-        if name.startswith("sizes."):
-            out.setdefault("sizes", {})[name[len("sizes.") :]] = value
+        if name in _FLAGS:
+            raise TrainingError(f"--set {pair}: is no option of training: write --{name}")
+        if name.startswith("sizes.") and isinstance(out.setdefault("sizes", {}), dict):
+            out["sizes"][name[len("sizes.") :]] = value
+        elif name.startswith("sizes"):
+            raise TrainingError(f"--set {pair}: sizes are set one by one, as in sizes.hidden=32")
         else:
             out[name] = value
     return out

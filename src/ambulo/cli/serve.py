@@ -58,7 +58,7 @@ def serve(
     from ambulo.server.certificate import addresses
     from ambulo.server.certificate import certificate as make
 
-    _check(recognizer, collect, certificate, key, token)
+    _check(recognizer, collect, certificate, key, token, http)
     names = [*(name or []), *([host] if host not in ("0.0.0.0", "::") else addresses())]
     own = None
     if not http and certificate is None:
@@ -90,8 +90,12 @@ def _check(
     certificate: Path | None,
     key: Path | None,
     token: str | None,
+    http: bool,
 ) -> None:
     from ambulo.errors import StreamError
+
+    if http and certificate is not None:
+        raise StreamError("--http serves without a certificate: leave one of them out")
 
     if recognizer is None and collect is None:
         raise StreamError("nothing to serve: give a recognizer, or --collect FOLDER, or both")

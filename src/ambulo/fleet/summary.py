@@ -133,7 +133,7 @@ def _days(folder: Path, done: pl.Series) -> pl.DataFrame:
 def _twice(done: pl.DataFrame) -> pl.DataFrame:
     """Recordings that begin before another one of their person ends: how many minutes they share.
 
-    Those that do not tell when they began, or of lakes that did not keep it, are not looked at.
+    Those that do not tell when they began share them where their files are the same.
     """
     import polars as pl
 
@@ -151,6 +151,13 @@ def _twice(done: pl.DataFrame) -> pl.DataFrame:
             rows.append((person, name, other, (min(last, end) - start).total_seconds() / 60))
         if end > last or person not in before:
             before[person] = end, name
+    undated = done.join(told, on="name", how="anti").sort("name")
+    seen: dict[tuple[str, str], str] = {}
+    for row in undated.iter_rows(named=True):
+        content = row.get("sha256") or row["name"]
+        first = seen.setdefault((row["person"], content), row["name"])
+        if first != row["name"]:
+            rows.append((row["person"], row["name"], first, row["seconds"] / 60))
     names = {"person": pl.String, "name": pl.String, "other": pl.String, "minutes": pl.Float64}
     return pl.DataFrame(rows, schema=names, orient="row")
 

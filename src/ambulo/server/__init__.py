@@ -85,10 +85,10 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, dualstack_ipv6=both, backlog=2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise StreamError(
-            f"{host}:{port}: cannot listen there ({error.strerror}): choose another "
-            "--port or --host"
+            f"{host}:{port}: cannot listen there ({reason}): choose another --port or --host"
         ) from error
 
 

@@ -135,7 +135,7 @@ class Access:
         left = min(left + (now - before) * self.options.rate, most)
         if len(self.seen) >= ADDRESSES:
             self.seen.pop(next(iter(self.seen)))
-        self.seen[address] = (max(left - 1, 0.0), now)
+        self.seen[address] = (left - 1 if left >= 1 else left, now)  # what is refused is free
         return left >= 1
 
     def _limited(self, receive: Receive, limit: int) -> Receive:

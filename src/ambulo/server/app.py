@@ -196,12 +196,12 @@ def _add_collection(app: FastAPI, state: State) -> None:
     def keep(session: Session, chunk: Chunk) -> Kept:
         """Keep a part of a recording; once this is answered it is on the disk."""
         try:
-            kept = collection().keep(session, chunk.model_dump())
+            kept, new = collection().keep(session, chunk.model_dump())
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
         except OSError as error:
             raise HTTPException(507, f"cannot be kept ({error.strerror})") from error
-        state.metrics.count("ambulo_chunks_total")
+        state.metrics.count("ambulo_chunks_total", int(new))
         return Kept(kept=kept)
 
     @app.get("/collect/{session}", responses=answers(404))

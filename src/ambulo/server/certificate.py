@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ambulo.errors import MissingExtraError
+from ambulo.errors import MissingExtraError, OutputError, StreamError
 
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 DAYS = 365
 """For how long a certificate holds; phones take none that hold for over 825 days."""
 
@@ -33,15 +35,22 @@ def addresses() -> list[str]:
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
     """Paths of a certificate for `names` and its key in `folder`; made if there is none that holds.
 
-    Raises MissingExtraError without the package cryptography.
+    Raises MissingExtraError without the package cryptography, StreamError for what is no name of a
+    machine, OutputError where the folder cannot be written to.
     """
     made, key = folder / "ambulo.crt", folder / "ambulo.key"
     if not (made.is_file() and key.is_file() and _holds(made, names)):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        public, private = _make(names)
-        with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(private)
-        made.write_bytes(public)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            public, private = _make(names)
+            with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(private)
+            made.write_bytes(public)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: cannot keep a certificate ({error.strerror}): see to access, or name "
+                "another place by XDG_STATE_HOME"
+            ) from error
     return made, key
 
 
@@ -114,4 +123,9 @@ def _general(name: str) -> Any:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
+        if not _HOST.fullmatch(name):
+            raise StreamError(
+                f"--name {name}: is no name of a machine: write letters, digits, - and dots, and "
+                "others as in xn--mller-kva.local"
+            ) from None
         return x509.DNSName(name)

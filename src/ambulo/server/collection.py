@@ -51,8 +51,8 @@ class Collection:
                 out.append(path.stem)
         return out
 
-    def keep(self, session: str, chunk: dict[str, Any]) -> int:
-        """Keep a chunk on the disk; give how many chunks of the session there are.
+    def keep(self, session: str, chunk: dict[str, Any]) -> tuple[int, bool]:
+        """Keep a chunk on the disk; give how many of the session there are, and if it is new.
 
         The recording is written when its last chunk, marked `last`, and all before it are there.
         Raises ValueError if the session is another person's, or has another chunk of this number.
@@ -61,11 +61,11 @@ class Collection:
         with lock:
             if journal.person not in (None, chunk["person"]):
                 raise ValueError("this session belongs to another person")
-            journal.append(chunk)
+            new = journal.append(chunk)
             have = len(journal.numbers)
-            if journal.complete:
+            if new and journal.complete:
                 self._try_to_write(session, journal)
-            return have
+            return have, new
 
     def numbers(self, session: str) -> list[int]:
         """Numbers of the chunks of a session that are kept."""

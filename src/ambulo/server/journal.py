@@ -1,13 +1,16 @@
 """What phones recorded, in a file a session that only grows: acknowledged means on the disk.
 
 Each line is a checksum and one chunk as JSON. A line that a kill cut short was never acknowledged;
-it is cut off when the file is opened again.
+it is cut off when the file is opened again. Where a disk damaged a line before the last, a copy of
+all is kept.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +31,14 @@ class Journal:
             self._know(chunk)
             end = position
         if path.exists() and path.stat().st_size > end:
+            if _more_than_a_cut(path, end):
+                shutil.copy2(path, path.with_suffix(".damaged"))
+                logging.getLogger(__name__).error(
+                    "%s is damaged; what follows the damage is kept in %s.damaged, and the phone "
+                    "is not asked for it again",
+                    path,
+                    path.stem,
+                )
             os.truncate(path, end)
 
     def append(self, chunk: dict[str, Any]) -> bool:
@@ -91,6 +102,13 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
                 return
             yield end, json.loads(text)
+
+
+def _more_than_a_cut(path: Path, end: int) -> bool:
+    """Whether a whole line stands behind `end`: what a kill cuts short is the last one."""
+    with path.open("rb") as file:
+        file.seek(end)
+        return file.readline().endswith(b"\n")
 
 
 def _sync_folder(path: Path) -> None:

@@ -37,7 +37,8 @@ async def follow(
     """Serve one phone until it leaves, says {"end": true}, or misbehaves."""
     stream = Stream(batcher.recognizer)
     session = Session(stream, options.waiting)
-    offered = websocket.headers.get("sec-websocket-protocol", "")
+    protocols = websocket.headers.get("sec-websocket-protocol", "")
+    offered = [name.strip() for name in protocols.split(",")]
     await websocket.accept("ambulo" if "ambulo" in offered else None)
     channels = list(stream.channels)
     await websocket.send_text(json.dumps({"channels": channels}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from threading import Lock
 
 HELP = {
     "ambulo_requests_total": "Requests answered, by status.",
@@ -26,11 +27,13 @@ class Metrics:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     latencies: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
     seconds: float = 0.0
+    lock: Lock = field(default_factory=Lock)
 
     def count(self, name: str, n: int = 1, label: str = "") -> None:
         """Count `n` more; `label` is as in `status="200"`."""
         key = (name, label)
-        self.counts[key] = self.counts.get(key, 0) + n
+        with self.lock:
+            self.counts[key] = self.counts.get(key, 0) + n
 
     def took(self, seconds: float) -> None:
         """A decision came `seconds` after the message with its last sample."""

@@ -1,4 +1,4 @@
-"""Connections that do not get to a request in time are closed."""
+"""Connections that do not get to a request in time, or do not read the answer, are closed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ SECONDS = 10.0
 """Seconds in which a request's head must have come."""
 
 
+STUCK = 30.0
+"""Seconds in which a client must take some more of its answer."""
+
+
 class Impatient(H11Protocol):
     """HTTP that closes a connection on which the next request does not come in time."""
 
@@ -18,6 +22,7 @@ class Impatient(H11Protocol):
         """Give a new connection its time."""
         super().connection_made(transport)
         self.upgraded = False
+        self.stuck: asyncio.TimerHandle | None = None
         asyncio.get_running_loop().call_later(SECONDS, self._give_up, None)
 
     def on_response_complete(self) -> None:
@@ -25,6 +30,26 @@ class Impatient(H11Protocol):
         super().on_response_complete()
         later = self.timeout_keep_alive + SECONDS
         asyncio.get_running_loop().call_later(later, self._give_up, self.cycle)
+
+    def pause_writing(self) -> None:
+        """What was sent waits to be read: not for ever."""
+        super().pause_writing()
+        self.stuck = asyncio.get_running_loop().call_later(STUCK, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        super().resume_writing()
+        self._move()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is waited for any more."""
+        super().connection_lost(exc)
+        self._move()
+
+    def _move(self) -> None:
+        if self.stuck is not None:
+            self.stuck.cancel()
+        self.stuck = None
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """Hand the connection over: it is a websocket's from here on."""

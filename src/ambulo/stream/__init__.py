@@ -29,6 +29,8 @@ Array = npt.NDArray[Any]
 
 ENOUGH = 50
 """Samples from which the sampling rate is taken where it is not given."""
+FASTEST = 2000.0
+"""Hz that no sensor which is worn goes beyond: to fill its pauses would take a machine's memory."""
 NEAR = 0.05
 """A rate as near to the recognizer's as this needs no filter before it is put on its grid."""
 
@@ -277,7 +279,13 @@ class Stream:
         trained = self.recognizer.windowing.rate
         assert trained is not None
         steps = np.diff(time[:ENOUGH])
-        rate = named_rate(usual_step(steps, float(np.median(steps))))
+        step = float(np.median(steps))
+        if step < 1 / FASTEST:
+            raise RecognizerError(
+                f"samples come {step:g} s apart: no wearable sensor is so fast, so see to it that "
+                "time counts in seconds, or state the rate"
+            )
+        rate = named_rate(usual_step(steps, step))
         self._set_rate(trained if abs(rate / trained - 1) <= NEAR else rate)
         assert self.grid is not None
         self._follow(self.grid.push(time, values))

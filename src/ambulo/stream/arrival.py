@@ -13,6 +13,8 @@ JUMP = 10.0
 """Seconds back in time that no network explains: the clock was set."""
 SURE = 8
 """Samples in a row that must say so."""
+LATEST = 1e11
+"""Seconds that no clock shows, since 1970 or since anything: 3000 years."""
 NEVER = -1e300
 """Before every time."""
 
@@ -39,7 +41,7 @@ class Arrival:
         Behind a jump of the clock there are several such runs, the signal being broken between.
         """
         self.counts["samples"] += len(time)
-        finite = np.isfinite(time) & (np.abs(values) < LARGEST).all(axis=1)
+        finite = (np.abs(time) < LATEST) & (np.abs(values) < LARGEST).all(axis=1)
         self.counts["not_finite"] += int((~finite).sum())
         time, values = time[finite], values[finite]
         out, at = [], self._jump(time)

@@ -47,12 +47,19 @@ def sink(address: str, activities: tuple[str, ...]) -> Sink:
         return Lines(_opened(Path(address[len("jsonl:") :])))
     if address.startswith(("ws://", "wss://")):
         return Courier(*_websocket(address))
-    if address.startswith(("http://", "https://")) and urlsplit(address).netloc:
+    if address.startswith(("http://", "https://")) and _has_host(address):
         return Courier(*_webhook(address))
     raise StreamError(
         f"--to {address}: there is no such sink: choose from terminal, jsonl, jsonl:FILE, "
         "ws://HOST:PORT, http://HOST/PATH"
     )
+
+
+def _has_host(address: str) -> bool:
+    try:
+        return bool(urlsplit(address).hostname and urlsplit(address).port != 0)
+    except ValueError:
+        return False
 
 
 def _opened(path: Path) -> IO[str]:
@@ -144,7 +151,7 @@ def _websocket(address: str) -> tuple[Callable[[str], None], Callable[[], None]]
     try:
         opened = ExitStack()
         connection = opened.enter_context(connect(address))
-    except (OSError, WebSocketException, TimeoutError) as error:
+    except (OSError, ValueError, WebSocketException, TimeoutError) as error:
         raise StreamError(f"{address}: no websocket answers there ({error})") from error
     return connection.send, opened.close
 

@@ -60,8 +60,8 @@ def source(address: str) -> Messages:
     if address.startswith("replay:"):
         path, _, query = address[len("replay:") :].partition("?")
         return replay(path, _speed(query))
-    url = urlsplit(address)
     try:
+        url = urlsplit(address)
         host, port = url.hostname or "", url.port
     except ValueError as error:
         raise StreamError(f"--from {address}: {error}: write for example {EXAMPLES}") from error

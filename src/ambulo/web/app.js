@@ -25,7 +25,7 @@ class Session {
     const fail = (text) => this.fail("Cannot go on", text);
     this.stream = run && !$("remote").checked
       ? new Stream(recognizer, run)
-      : new Remote((decision) => this.decided(decision), fail, (away) => this.waits(away));
+      : new Remote((decision) => this.decided(decision), fail, (away) => this.waits(away), recognizer.windowing);
     this.sensors = new Sensors((time, values) => this.sample(time, values), (text) =>
       this.fail("No motion", text));
   }
@@ -146,7 +146,7 @@ async function stop() {
   if (!session) return;
   state.session = null;
   state.over = session;
-  await session.finish();
+  await session.finish().catch((error) => trouble("The signal does not suit", error.message));
   const bouts = session.bouts;
   say($("activity"), bouts.length ? "Finished" : "Ready");
   $("sure").textContent = bouts.length ? `${bouts.length} bouts` : "Nothing was decided: it was too short.";
@@ -221,7 +221,8 @@ async function prepare() {
   $("start").disabled = false;
 }
 
-$("start").onclick = () => (state.session ? stop() : start());
+let busy = null; // what starts or stops, while it does: the button may be pressed twice
+$("start").onclick = () => (busy ??= (state.session ? stop() : start()).finally(() => (busy = null)));
 $("save").onclick = save;
 $("tab-live").onclick = () => show("live");
 $("tab-collect").onclick = () => show("collect");

@@ -23,7 +23,7 @@ export class Collector {
     $("person").value = localStorage.getItem("ambulo-person") ?? "";
     $("who").onsubmit = (event) => {
       event.preventDefault();
-      this.start();
+      this.starting ??= this.start().finally(() => (this.starting = null)); // it may be tapped twice
     };
     $("undo").onclick = () => this.undo();
     $("finish").onclick = () => this.finish();
@@ -55,23 +55,31 @@ export class Collector {
 
   told(waiting, loose, refused) {
     const why = Array.isArray(refused) ? refused.map(({ loc, msg }) => `${loc.slice(1).join(" ")}: ${msg}`).join("; ") : refused;
-    say($("kept"), refused ? `The server refuses: ${why}. ${waiting} parts stay on this phone.`
+    const state = refused ? `The server refuses: ${why}. ${waiting} parts stay on this phone.`
       : loose ? `This phone's storage is full: ${loose} parts are in this page alone. Do not close it before the server is there.`
-      : waiting ? `${waiting} parts are on this phone and go to the server when it is there.` : "All is on the server.");
+      : waiting ? `${waiting} parts are on this phone and go to the server when it is there.` : "All is on the server.";
+    say($("kept"), [this.problem, state].filter(Boolean).join(" "));
+  }
+
+  /** Say why nothing is recorded, beside what is on the phone, until the next start. */
+  fails(text) {
+    this.problem = text;
+    this.store.tell();
   }
 
   async start() {
     try {
       await permit();
     } catch (error) {
-      $("kept").textContent = error.message;
+      this.fails(error.message);
       return;
     }
     await this.closed;
     if (!(await this.hold())) {
-      $("kept").textContent = "Another tab records: finish there first.";
+      this.fails("Another tab records: finish there first.");
       return;
     }
+    this.problem = "";
     this.names = [...new Set($("names").value.split("\n").map(tidy).filter(Boolean))];
     localStorage.setItem("ambulo-names", this.names.join("\n"));
     localStorage.setItem("ambulo-person", $("person").value);
@@ -80,8 +88,8 @@ export class Collector {
     Object.assign(this, { session: `${day}-${random}`, number: 0, rows: [], intervals: [], running: null, newest: null });
     this.countdown = Number($("countdown").value);
     this.sensors = new Sensors((time, values) => this.sample(time, values), (text) => {
+      this.fails(text);
       this.finish();
-      $("kept").textContent = text;
     });
     $("choices").replaceChildren(...this.names.map((name) => this.choice(name)));
     $("who").hidden = true;
@@ -100,7 +108,6 @@ export class Collector {
   sample(time, values) {
     if (!this.session) return;
     this.newest = time;
-    this.channels = values.length;
     this.rows.push([time, ...values]);
     if (time - this.rows[0][0] >= PART) this.flush();
   }
@@ -150,12 +157,13 @@ export class Collector {
   /** Put what came since the last time on the phone's disk. */
   async flush(last = false) {
     if (!this.rows.length && !last) return;
+    const samples = this.rows.splice(0);
     const chunk = {
       number: this.number++,
       person: $("person").value,
       placement: $("placement").value,
-      channels: (this.channels ?? 4) >= 6 ? 6 : 3,
-      samples: this.rows.splice(0),
+      channels: samples.every((row) => row.length > 6) ? 6 : 3, // the first may lack the turning
+      samples,
       intervals: this.labelled(),
       last,
     };

@@ -19,8 +19,8 @@ export function ask(path, options = {}) {
 /** Decisions that the server makes; what it has not decided when the line breaks is sent again. */
 export class Remote {
   /** `away(true)` is called where the server does not answer, and `away(false)` once it does again. */
-  constructor(decided, fail, away) {
-    Object.assign(this, { decided, fail, away, lost: false, rows: [], sent: 0, until: 0, over: false, ending: null });
+  constructor(decided, fail, away, { seconds, overlap }) {
+    Object.assign(this, { decided, fail, away, step: seconds * (1 - overlap), lost: false, rows: [], sent: 0, until: 0, over: false, ending: null });
     this.connect();
     this.timer = setInterval(() => this.flush(), 200);
   }
@@ -65,7 +65,8 @@ export class Remote {
     if (error) this.fail(error);
     for (const decision of decisions) {
       this.until = decision.end;
-      const old = this.rows.findIndex(([time]) => time > decision.start);
+      const next = decision.start + this.step - 1e-3; // where the window after it begins
+      const old = this.rows.findIndex(([time]) => time >= next);
       if (old > 0) {
         this.rows.splice(0, old);
         this.sent -= old;
