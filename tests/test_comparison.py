@@ -113,3 +113,11 @@ def test_sizes_are_compared_beside_others_that_stay(synthetic: Windows) -> None:
     assert sizes == [{"features": n, "share": 0.1} for n in (84, 168)]
     with pytest.raises(TrainingError, match="features must be at least 1"):
         compare("small", synthetic, "sizes.features", [0], protocol="people:1")
+
+
+def test_recognizers_that_print_alike_are_both_compared(synthetic: Windows) -> None:
+    made = [
+        train("features", synthetic.of(["1", "2"]), validation=0.5, progress=False, seed=seed)
+        for seed in (0, 0)
+    ]
+    assert len(compare("", synthetic, "model", made).evaluations) == 2

@@ -222,3 +222,18 @@ def test_json_holds_what_a_reader_needs(evaluation: Evaluation) -> None:
     assert set(content["macro_f1"]) >= {"mean", "low", "high"}
     assert set(content["worst_person"]) == {"id", "accuracy"}
     assert np.array(content["confusion"]).shape == (6, 6) and len(content["per_class"]) == 6
+
+
+def test_people_of_whom_no_window_is_tested_are_none_who_were(synthetic: Windows) -> None:
+    few = evaluate("features", synthetic, protocol="random:0.01", progress=False)
+    assert all(person["windows"] for person in few.per_person().values())
+    assert few.to_dict()["people"]["test"] and few.worst_person()["id"] in few.people
+
+
+def test_names_that_differ_in_a_blank_keep_a_recognizer_each(
+    synthetic: Windows, tmp_path: Path
+) -> None:
+    names = dict(zip(synthetic.people, ("a b", "a-b", "c", "d"), strict=True))
+    renamed = replace(synthetic, subjects=np.array([names[s] for s in synthetic.subjects]))
+    evaluate("features", renamed, protocol="loso", keep=tmp_path, progress=False)
+    assert len(list(tmp_path.glob("*.ambulo"))) == 4

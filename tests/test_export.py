@@ -100,6 +100,19 @@ def test_plain_c_decides_alike(model: str, synthetic: Windows, tmp_path: Path) -
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_many_channels_are_written_in_c(synthetic: Windows, tmp_path: Path) -> None:
+    """Which channels a kernel sees is a bit each: more than a short holds."""
+    names = tuple(f"{place}.{name}" for place in "abc" for name in synthetic.channels)
+    values = np.concatenate([synthetic.values, -synthetic.values, 2 * synthetic.values], axis=2)
+    wide = replace(synthetic, values=values, channels=names, placements=("a", "b", "c"))
+    wide = replace(wide, windowing=replace(wide.windowing, channels=names))
+    made = train("rocket", wide, sizes={"features": 420}, progress=False)
+    written = export(made, tmp_path / "net.h", format="c", windows=wide.values[:60])
+    assert written.difference < 1e-3
+    assert "typedef int ambulo_kernel_type" in (tmp_path / "net.h").read_text()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_names_stay_names_in_c(synthetic: Windows, tmp_path: Path) -> None:
     """A recognizer may be anybody's: what it calls an activity must not become a program."""
     code = 'a"}; __attribute__((constructor)) static void f(void){remove("%s");} char *q[]={"b'

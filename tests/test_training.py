@@ -16,7 +16,7 @@ from torch import nn
 from ambulo import train
 from ambulo.augmentation import Variation
 from ambulo.errors import TrainingError
-from ambulo.imbalance import make_loss, order
+from ambulo.imbalance import class_weights, make_loss, order
 from ambulo.models import model_class
 from ambulo.models.frame import Frame
 from ambulo.models.initial import as_keras
@@ -357,3 +357,55 @@ def test_numbers_that_options_cannot_have_are_refused(wrong: dict[str, float]) -
 def test_training_that_finds_no_number_says_so(synthetic: Windows) -> None:
     with pytest.raises(TrainingError, match="smaller learning_rate"):
         train(Tiny, synthetic, epochs=1, learning_rate=1e11, clip=1e11, progress=False)
+
+
+@pytest.fixture(scope="module")
+def rare(synthetic: Windows) -> Windows:
+    """An activity that only the people who are kept aside show."""
+    _, held = split_people(synthetic, 0.25, 0)
+    labels = synthetic.labels.copy()
+    labels[np.isin(synthetic.subjects, held.people) & (labels == 0)] = len(synthetic.activities)
+    return replace(synthetic, labels=labels, activities=(*synthetic.activities, "rowing"))
+
+
+@pytest.mark.parametrize("imbalance", ["none", "weights"])
+@pytest.mark.parametrize("model", ["features", "small"])
+def test_what_only_people_kept_aside_show_is_learnt_and_spoils_no_temperature(
+    rare: Windows, model: str, imbalance: str
+) -> None:
+    made = train(model, rare, validation=0.25, imbalance=imbalance, progress=False)
+    of_it = rare.labels == len(rare.activities) - 1
+    p = made.probabilities(rare.values)
+    assert (p.argmax(1)[of_it] == rare.labels[of_it]).mean() > 0.8
+    assert p.max(1).mean() > 0.8
+
+
+def test_a_checkpoint_is_of_what_the_windows_show(synthetic: Windows, tmp_path: Path) -> None:
+    asked = {"checkpoint": tmp_path / "c", "epochs": 1, "progress": False}
+    train(Tiny, synthetic, **asked)
+    other = replace(synthetic, labels=np.roll(synthetic.labels, 40))
+    with pytest.raises(TrainingError):
+        train(Tiny, other, **asked)
+
+
+@pytest.mark.parametrize("model", ["small", "features", "cnn-lstm", "lstm"])
+def test_windows_of_few_samples_are_learnt_or_refused(synthetic: Windows, model: str) -> None:
+    short = replace(synthetic, values=np.ascontiguousarray(synthetic.values[:, :6]))
+    try:
+        train(model, short, epochs=1, progress=False)
+    except TrainingError as error:
+        assert "too short" in str(error)
+    else:
+        assert model in ("features", "lstm")
+
+
+def test_windows_with_no_number_are_refused(synthetic: Windows) -> None:
+    values = synthetic.values.copy()
+    values[3, 2, 1] = np.nan
+    with pytest.raises(TrainingError, match="no finite number"):
+        train("features", replace(synthetic, values=values), progress=False)
+
+
+def test_class_weights_are_of_mean_1_over_windows_whoever_is_missing() -> None:
+    y = torch.tensor([0] * 9 + [2] * 3)
+    assert float(class_weights(y, 4)[y].mean()) == pytest.approx(1)

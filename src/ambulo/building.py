@@ -25,6 +25,10 @@ SIDES = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3
 """The corners of a tetrahedron: axes that sensors are turned about, which cancel each other."""
 
 
+SHORT = 16
+"""Samples below which a window may be too short for a model."""
+
+
 def pick_device(name: str) -> torch.device:
     """The named torch device; "auto" takes CUDA, then MPS, then the CPU."""
     if name == "auto":
@@ -56,6 +60,10 @@ def build(
     kind = model_class(model)
     try:
         inner = kind(channels, windows.length, len(windows.activities), **options.sizes)
+    except (IndexError, RuntimeError) as error:
+        raise TrainingError(
+            f"windows of {windows.length} samples are too short for '{model}': cut longer ones"
+        ) from error
     except (TypeError, ValueError) as error:
         sizes = [
             p.name for p in inspect.signature(kind).parameters.values() if p.kind == p.KEYWORD_ONLY
@@ -70,7 +78,21 @@ def build(
     fit_scaling(network, x, options.scaling)
     if not isinstance(model, str):
         _check_logits(network, windows, device)
+    elif windows.length < SHORT:
+        _check_length(model, network, windows, device)
     return network
+
+
+def _check_length(model: str, network: Scaled, windows: Windows, device: torch.device) -> None:
+    """Raise TrainingError where windows are too short for what a network does with them."""
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(2, *windows.values.shape[1:], device=device))
+    except (RuntimeError, IndexError) as error:
+        raise TrainingError(
+            f"windows of {windows.length} samples are too short for '{model}': cut longer ones"
+        ) from error
+    network.train()
 
 
 def _check_logits(network: Scaled, windows: Windows, device: torch.device) -> None:

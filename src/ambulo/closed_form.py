@@ -165,7 +165,7 @@ def solve_head(
         losses = []
         for strength in solver.strengths:
             _put(head, _solved(solver, strength, kept))
-            losses.append(calibrated_loss(head(features), labels))
+            losses.append(calibrated_loss(head(features), labels, training[1]))
             tell()
         return solver.strengths[int(np.argmin(losses))]
 
@@ -224,9 +224,15 @@ def _put(head: nn.Linear, solved: tuple[Array, Array]) -> None:
         parameter.copy_(torch.as_tensor(value))
 
 
-def temperature(logits: Tensor, labels: Tensor) -> float:
-    """The divisor of the logits with the least log-loss (Guo et al. 2017)."""
+def temperature(logits: Tensor, labels: Tensor, taught: Tensor | None = None) -> float:
+    """The divisor of the logits with the least log-loss (Guo et al. 2017).
+
+    Where labels that were `taught` are given, windows of other activities have no say: no divisor
+    makes right what could not be learnt.
+    """
     from scipy.optimize import minimize_scalar
+
+    logits, labels = _of_taught(logits, labels, taught)
 
     def loss(log_t: float) -> float:
         return float(F.cross_entropy(logits / np.exp(log_t), labels))
@@ -234,6 +240,14 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-4.0, 3.0), method="bounded").x))
 
 
-def calibrated_loss(logits: Tensor, labels: Tensor) -> float:
+def _of_taught(logits: Tensor, labels: Tensor, taught: Tensor | None) -> Data:
+    known = torch.ones_like(labels, dtype=torch.bool)
+    if taught is not None:
+        known = torch.isin(labels, taught.to(labels.device))
+    return (logits[known], labels[known]) if known.any() else (logits, labels)
+
+
+def calibrated_loss(logits: Tensor, labels: Tensor, taught: Tensor | None = None) -> float:
     """Log-loss of the logits after division by their best temperature."""
+    logits, labels = _of_taught(logits, labels, taught)
     return float(F.cross_entropy(logits / temperature(logits, labels), labels))

@@ -126,7 +126,10 @@ def compare(
             return {"sizes": {**options.get("sizes", {}), size: value}}
         return {} if over == "model" else {over: value}
 
-    runs = ((str(v), v if over == "model" else model, windows, own(v)) for v in values)
+    names = [str(value) for value in values]
+    told = [f"{n} ({k})" if names.count(n) > 1 else n for k, n in enumerate(names, start=1)]
+    each = zip(told, values, strict=True)
+    runs = ((name, v if over == "model" else model, windows, own(v)) for name, v in each)
     return _compare(over, runs, protocol, options)
 
 

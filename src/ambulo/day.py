@@ -263,6 +263,8 @@ def steps_in(activity: str) -> bool:
 
 def _walked(bouts: Sequence[Bout], seconds: Array, steps: Array) -> tuple[Array, Array]:
     """The seconds, and the steps in each, in which the wearer went on foot."""
+    if not bouts:
+        return seconds[:0], steps[:0]
     starts = np.array([bout.start for bout in bouts])
     on_foot = np.array([steps_in(bout.activity) for bout in bouts], bool)
     inside = on_foot[np.clip(np.searchsorted(starts, seconds + 0.5, "right") - 1, 0, None)]

@@ -203,8 +203,9 @@ def _tested(
     positions = positions[windows.labels[positions] >= 0]
     n = len(plan)
     by_seed = [np.concatenate(probabilities[k : k + n]) for k in range(0, len(probabilities), n)]
-    people = tuple(dict.fromkeys(person for fold in plan for person in fold.test))
     tested = windows.subjects[positions], windows.labels[positions]
+    there = {*tested[0].tolist()}  # random windows may leave none of a person to test
+    people = tuple(dict.fromkeys(p for fold in plan for p in fold.test if p in there))
     return {
         "activities": windows.activities,
         "people": people,
@@ -320,7 +321,7 @@ def train_and_test(shared: Shared, job: Job, report: Tell) -> Outcome:
     """Train on a fold's training people, and decide on each window of its test people."""
     model, windows, options = shared
     training, test = (windows[positions] for positions in job.fold.split(windows))
-    chosen_on = test if job.fold.chosen_on_test else None
+    chosen_on = test.labelled() if job.fold.chosen_on_test else None
     fitted = fit(
         model,
         training,
@@ -333,7 +334,8 @@ def train_and_test(shared: Shared, job: Job, report: Tell) -> Outcome:
     if job.keep is not None:
         name = model if isinstance(model, str) else model.__name__
         kept = recognizer_of(fitted, training.labelled(), name, options, job.seed)
-        fold = quote(job.fold.name.replace(" ", "-"), safe="")  # may be a person's, so anything
+        plain = job.fold.name.replace("-", "--").replace(" ", "-")  # no two become one
+        fold = quote(plain, safe="")  # may be a person's, so anything
         kept.save(job.keep / f"{fold}-{job.seed}.ambulo")
     network = fitted.network
     x, _ = to_device(test, next(network.parameters()).device)

@@ -80,6 +80,8 @@ def export(
         raise OutputError(f"there is no format '{format}': choose from {', '.join(FORMATS)}, c")
     if windows is None:
         windows, checked_on = made_up(recognizer), MADE_UP
+    if not len(windows):
+        raise OutputError(f"{path}: not written: there is no window to check it on")
     content, facts, its = (_c if format == "c" else _graph)(recognizer, format, windows)
     own = recognizer.probabilities(windows)
     changed = float((own.argmax(1) != its.argmax(1)).mean())

@@ -18,7 +18,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def class_weights(y: Tensor, classes: int) -> Tensor:
     """Weights inverse to frequency among training windows `(classes,)`, of mean 1 over windows."""
     counts = torch.bincount(y, minlength=classes).float()
-    return torch.where(counts > 0, len(y) / (classes * counts.clamp_min(1)), 0.0)
+    shown = (counts > 0).sum()
+    return torch.where(counts > 0, len(y) / (shown * counts.clamp_min(1)), 0.0)
 
 
 def make_loss(kind: str, y: Tensor, classes: int, smoothing: float) -> Loss:

@@ -123,7 +123,7 @@ class Evaluation:
     def _fold_f1(self) -> list[float]:
         out = []
         for fold in self.folds:
-            rows = [self.people.index(person) for person in fold.test]
+            rows = [self.people.index(p) for p in fold.test if p in self.people]
             out.extend(_macro_f1(self.confusion[:, rows].sum(axis=1)).tolist())
         return out
 

@@ -79,6 +79,10 @@ def train(
     for what are no windows.
     """
     windows_only(windows)
+    if not windows.each(lambda x: np.asarray(np.isfinite(x).all(axis=(1, 2)))).all():
+        raise TrainingError(
+            "some windows hold what is no finite number: leave them out, or repair the signal"
+        )
     name = model if isinstance(model, str) else model.__name__
     chosen = make_options(options, windows, name)
     together = started()
@@ -179,7 +183,7 @@ def fit(
     training, aside = to_device(kept, device), to_device(held, device)
     network = build(model, kept, training[0], options, seed, device)
     state = State.start(network, options, len(kept), len(kept.activities), seed)
-    key = _key(model, windows, options, seed)
+    key = _key(model, windows, options, seed) if checkpoint is not None else ""
     if checkpoint is not None:
         state.resume(Path(checkpoint), key)
     variation = Variation.of(kept, options)
@@ -210,7 +214,7 @@ def fit(
         )
     state.network.load_state_dict(state.best)
     logits = predict_logits(state.network, aside[0]) if len(held) else None
-    warmth = temperature(logits, aside[1]) if logits is not None else 1.0
+    warmth = temperature(logits, aside[1], training[1]) if logits is not None else 1.0
     return Fit(
         network=state.network.eval(),
         temperature=warmth,
@@ -274,7 +278,7 @@ def _join(
             if part.aside is not None
         ]
         logits = torch.stack(said).sum(0)
-        warmth = temperature(logits, labels)
+        warmth = temperature(logits, labels, torch.as_tensor(kept.labels.astype(np.int64)))
         history[-1] |= _scored(logits / warmth, labels)
     return Fit(
         network.eval(),
@@ -315,12 +319,14 @@ def _solve(
             f"not {options.imbalance}"
         )
     alike = options.imbalance == "none"
-    weights = None if alike else class_weights(training[1], len(kept.activities))
+    every = torch.cat([training[1], validation[1]])  # which are learnt in the end
+    weights = None if alike else class_weights(every, len(kept.activities))
     generator = torch.Generator().manual_seed(seed)
     penalty, (logits, labels) = solve_head(
         network, training, validation, options, variation, weights, generator, tell
     )
-    last, warmth = {"epoch": len(history) - 1, "penalty": penalty}, temperature(logits, labels)
+    last = {"epoch": len(history) - 1, "penalty": penalty}
+    warmth = temperature(logits, labels, training[1])
     if len(held):
         last |= _scored(logits / warmth, labels)
     novelty, aside = _novelty(windows, held, logits, warmth), logits if len(held) else None
@@ -379,7 +385,8 @@ def split_people(windows: Windows, share: float, seed: int) -> tuple[Windows, Wi
 
 def _key(model: str | type[nn.Module], windows: Windows, options: Options, seed: int) -> str:
     name = model if isinstance(model, str) else model.__name__
-    return json.dumps([name, windows.describe(), asdict(options), seed], default=str)
+    facts = [name, windows.describe(), windows.digest(), asdict(options), seed]
+    return json.dumps(facts, default=str)
 
 
 def card(windows: Windows, fitted: Fit, options: Options, seed: int) -> dict[str, Any]:

@@ -351,7 +351,9 @@ def _key(*facts: Any) -> str:
     import hashlib
 
     model, windows, *rest = facts
-    text = json.dumps([model, windows.describe(), *rest], default=str, sort_keys=True)
+    text = json.dumps(
+        [model, windows.describe(), windows.digest(), *rest], default=str, sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

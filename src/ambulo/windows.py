@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -337,6 +338,15 @@ class Windows:
             }
             for person in self.people
         }
+
+    def digest(self) -> str:
+        """A fingerprint of what they show: values, labels, whose they are, and when."""
+        found = hashlib.sha256()
+        for part in (self.labels, self.seconds, np.asarray(self.subjects, str)):
+            found.update(np.ascontiguousarray(part).tobytes())
+        for at in range(0, len(self), _BLOCK):
+            found.update(np.ascontiguousarray(self.values[at : at + _BLOCK]).tobytes())
+        return found.hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """What a card needs to say about these windows."""

@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 
 MODELS = ("features", "rocket", "best", "small")
 """Models that can be written."""
+MOST = 30
+"""Channels whose sets fit into an int, a bit each."""
 KEPT = {"sensor": True, "both": True, "gravity": False}
 
 
@@ -38,6 +40,8 @@ def c_header(recognizer: Recognizer) -> str:
     model = recognizer.network.get("model")
     if model not in MODELS:
         raise OutputError(f"no C of model '{model}': train one of {', '.join(MODELS)}")
+    if (many := len(recognizer.tensors["scaling.shift"])) > MOST:
+        raise OutputError(f"no C of {many} channels: up to {MOST} are written")
     numbers = {**_seen(recognizer), **_convolutions(recognizer)}
     weights = recognizer.tensors["network.head.weight"]
     kernels, used = _kernels(recognizer, weights, numbers["learnt"])
@@ -50,6 +54,7 @@ def c_header(recognizer: Recognizer) -> str:
     says = f"/* {model}: {re.sub(r'[^a-zA-Z0-9_.,; /]', '_', plain)} */"
     names = ", ".join(map(_text, recognizer.activities))
     known = f"static const char *const ambulo_activities[] = {{{names}}};"
+    known += f"\ntypedef {_kernel_type(numbers.get('kernel', [0]))} ambulo_kernel_type;"
     steps = files("ambulo.c_header").joinpath("network.h").read_text(encoding="utf-8")
     lines = [_defined(name, value) for name, value in numbers.items()]
     return "\n".join(["#pragma once", says, *lines, known, steps])
@@ -117,10 +122,15 @@ def _defined(name: str, value: Any) -> str:
         return f"#define AMBULO_{name.upper()} {value!r}f"
     array = np.asarray(value)
     kind = {"f": "float", "i": "int", "u": "int"}[array.dtype.kind]
-    kind = "short" if name == "kernel" else kind
+    if name == "kernel":  # its first number is a set of channels, a bit each
+        kind = _kernel_type(array)
     shape = "".join(f"[{n}]" for n in array.shape[1:]) if array.ndim > 1 and kind != "float" else ""
     rows = (f"{{{', '.join(map(str, row))}}}" for row in array) if shape else map(_c, array.ravel())
     return f"static const {kind} ambulo_{name}[]{shape} = {{{', '.join(rows)}}};"
+
+
+def _kernel_type(kernel: Any) -> str:
+    return "short" if np.max(kernel) <= np.iinfo(np.int16).max else "int"
 
 
 def _text(text: str) -> str:

@@ -222,7 +222,7 @@ def load_cached(name: str, key: str) -> tuple[dict[str, Any], dict[str, Any]] | 
         if meta["key"] != key:
             return None
         arrays = {n: np.load(folder / f"{n}.npy", allow_pickle=False) for n in meta["arrays"]}
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     return arrays, meta["notes"]
 

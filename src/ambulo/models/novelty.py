@@ -96,6 +96,8 @@ class Novelty(nn.Module):
         values, logits = aside
         if len(values) < FEWEST or len(made) < FEWEST or len(_distinct(people)) < 2:
             return False
+        if any(torch.bincount(y[people != person]).max() < 2 for person in _distinct(people)):
+            return False
         self.moving.copy_(moving)
         means, roots = _activities(made, y, len(self.means))
         self.means.copy_(means)
