@@ -578,3 +578,17 @@ def test_what_is_no_web_server_is_no_phone() -> None:
         threading.Thread(target=greet, daemon=True).start()
         with pytest.raises(StreamError, match="remote access"):
             next(sources.source(f"phyphox://127.0.0.1:{other.getsockname()[1]}"))
+
+
+def test_channels_that_nobody_needs_are_not_kept() -> None:
+    """Their names may be anything: a phone that makes them up must not fill the memory."""
+    joiner = Joiner(["wrist.acc_x", "wrist.gyro_x"])
+    for k in range(50):
+        names = ("acc_y", "wrist.body_acc_y", f"p{k}.acc_x", "wrist.body_gyro_x")
+        joiner.push(Part(np.array([k / 50]), {name: np.zeros(1) for name in names}))
+    assert not joiner.joins and not joiner.seen
+    time = np.arange(50) / 50
+    for name in ("wrist.body_acc_x", "wrist.gravity_x"):
+        joiner.push(Part(time, {name: np.ones(50)}))
+    joined, values = joiner.push(Part(time, {"wrist.gyro_x": np.zeros(50)}))
+    assert len(joined) == 50 and values[:, 0].tolist() == [2.0] * 50

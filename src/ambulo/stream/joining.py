@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,10 @@ Array = npt.NDArray[np.float64]
 
 WAIT = 10.0
 """Seconds for which samples of one sensor are kept while another is silent."""
+
+
+PARTS = ("body_acc", "gravity")
+"""What some apps split acceleration into."""
 
 
 class Joiner:
@@ -30,6 +35,14 @@ class Joiner:
         self.incomplete = 0
         self.seen: set[str] = set()
         self._came: dict[str, tuple[Array, Array]] = {}
+        own = [name.rpartition(".") for name in channels]
+        parts = [
+            f"{place}{dot}{part}_{channel[len('acc_') :]}"
+            for place, dot, channel in own
+            for part in PARTS
+            if channel.startswith("acc_")
+        ]
+        self._useful = {*channels, *parts}
 
     @property
     def missing(self) -> list[str]:
@@ -44,6 +57,7 @@ class Joiner:
 
     def push(self, part: Part) -> tuple[Array, Array]:
         """Take samples of some channels; give `(time, values)` where all are known."""
+        part = replace(part, channels={n: v for n, v in part.channels.items() if n in self._useful})
         self.seen |= set(part.channels)
         if not self._came and all(name in part.channels for name in self.channels):
             return part.time, np.stack([part.channels[name] for name in self.channels], axis=1)
