@@ -10,6 +10,8 @@ import pytest
 
 from ambulo import load_dataset
 from ambulo.datasets import uci_har
+from ambulo.datasets.archive import Archive
+from ambulo.datasets.hapt import _labels
 from ambulo.errors import DatasetError
 from ambulo.signals import STANDARD_GRAVITY
 
@@ -134,3 +136,11 @@ def test_an_archive_in_an_archive_a_folder_and_a_tar(tmp_path: Path) -> None:
         tar.add(tmp_path / "folder", "HAPT")
     for name in ("outer.zip", "folder", "packed.tar.gz"):
         assert len(load_dataset("hapt", tmp_path / name).recordings[0]) == 1000
+
+
+@pytest.mark.parametrize("text", ["", "1 1 1 5", "a b c d e", "1 1 13 1 50", "1 1 0 1 50"])
+def test_labels_that_are_none_are_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "RawData").mkdir()
+    (tmp_path / "RawData" / "labels.txt").write_text(text)
+    with pytest.raises(DatasetError, match=r"labels.txt' is damaged"):
+        _labels(Archive(tmp_path))

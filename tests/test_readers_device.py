@@ -14,8 +14,9 @@ import pytest
 
 from ambulo import read
 from ambulo.errors import MissingExtraError, RecordingError
-from ambulo.readers import findings, pieces
+from ambulo.readers import Settings, device, findings, pieces
 from ambulo.readers.device import found, steps
+from ambulo.readers.source import Source
 from ambulo.readers.wear import Calibration, calibrate, nonwear
 from ambulo.recording import Gap, Recording
 
@@ -266,3 +267,32 @@ def test_a_zone_may_be_named_behind_the_time(tmp_path: Path) -> None:
     got = read(path)
     assert str(got.start) == "2026-03-29 01:59:58+01:00" and not got.gaps and len(got) == 22
     assert str(got.start.tzinfo) == "Europe/Rome"
+
+
+@pytest.mark.parametrize("rate", [60.0, 100.0])
+def test_a_rate_above_the_devices_leaves_movement_as_fast_as_it_is(
+    tmp_path: Path, rate: float
+) -> None:
+    """Axivity stamps blocks: how far apart samples in one are is the device's to say."""
+    path = files.axivity(tmp_path)
+    plain = read(path)
+    for fast in (read(path, rate=rate), pieces(path, rate=rate).sketch):
+        n = min(len(fast), round(rate / plain.rate * len(plain))) - 1
+        at = np.arange(n) / rate
+        expected = np.interp(at, np.arange(len(plain)) / plain.rate, plain.values[:, 2])
+        away = np.abs(fast.values[:n, 2] - expected)
+        assert np.quantile(away, 0.95) < 0.05 * max(plain.values[:, 2].std(), 1.0)
+
+
+@pytest.mark.parametrize("zone", ["30:00:00", "nan:00", "inf"])
+def test_a_zone_that_is_none_is_none(zone: str) -> None:
+    told, east = device._zone({"metadata": {"info": {"TimeZone": zone}}}, Settings(), 1.77e9)
+    assert (told.sure, east) == ("assumed", 0.0)
+
+
+def test_settings_that_its_samples_contradict_are_not_believed() -> None:
+    data = {"metadata": {"info": {"Sample Rate": "100"}}}
+    times = np.arange(500) * 20_000_000
+    rate, sure, why = device._nominal(Source(Path("x")), data, times, 1)
+    assert (rate, sure) == (50.0, "measured") and "settings say 100 Hz" in why
+    assert device._nominal(Source(Path("x")), data, times // 2, 1)[:2] == (100.0, "stated")

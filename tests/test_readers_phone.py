@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import tomllib
 import zipfile
@@ -403,3 +404,21 @@ def test_device_samples_agree_with_a_second_reader(name: str) -> None:
             again = np.stack([np.interp(on_grid, time, c * factor) for c in truth[key].T], axis=1)
             away = np.abs(got.values[:, first : first + 3] - again)
             assert np.median(away) < 0.02 * np.abs(again).max()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_web_tells_acceleration_with_and_without_gravity(tmp_path: Path, first: bool) -> None:
+    """W3C's DeviceMotion has both, and the one without comes first."""
+    rows = []
+    for k in range(400):
+        swing = float(np.sin(k / 8))
+        both = {
+            "acceleration": {"x": swing, "y": 0.0, "z": 0.0},
+            "accelerationIncludingGravity": {"x": swing, "y": 0.0, "z": 9.81},
+        }
+        names = list(both) if first else list(both)[::-1]
+        rows.append({"time": k / 50, **{name: both[name] for name in names}})
+    (tmp_path / "web.json").write_text(json.dumps(rows))
+    got = read(tmp_path / "web.json")
+    assert [c.name for c in got.channels] == ["acc_x", "acc_y", "acc_z"]
+    assert got.values[:, 2].mean() == pytest.approx(9.81, rel=1e-3)

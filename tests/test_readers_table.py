@@ -789,3 +789,24 @@ def test_a_file_that_lacks_an_axis_is_said_to(tmp_path: Path) -> None:
     pl.DataFrame({k: v for k, v in data.items() if k != "acc_y"}).write_csv(tmp_path / "xz.csv")
     said = sentences(read(tmp_path / "xz.csv"))
     assert "nan" not in said and "no three axes to measure" in said
+
+
+def test_gravity_is_added_in_the_unit_that_it_is_told_in(tmp_path: Path) -> None:
+    t = np.arange(400) / 50
+    data = {"time": t}
+    for k, axis in enumerate("xyz"):
+        data[f"Linear Acceleration {axis} (m/s^2)"] = np.sin(t + k)
+        data[f"Gravity {axis} (g)"] = np.full(400, float(axis == "z"))
+    pl.DataFrame(data).write_csv(tmp_path / "g.csv")
+    assert read(tmp_path / "g.csv").values[:, 2].mean() == pytest.approx(9.81, abs=0.3)
+
+
+def test_two_devices_of_one_table_are_not_one(tmp_path: Path) -> None:
+    rows = [
+        {"time": k / 50, "sensor": f"{side}.accelerometer", "x": 0.1, "y": 0.2, "z": 9.8}
+        for k in range(200)
+        for side in ("left", "right")
+    ]
+    pl.DataFrame(rows).write_csv(tmp_path / "both.csv")
+    with pytest.raises(RecordingError, match="write a file for each device"):
+        read(tmp_path / "both.csv")

@@ -103,7 +103,7 @@ def cadences(windows: Array, rate: float) -> Array:
     out = np.full(len(windows), np.nan)
     strength = windows.std(axis=1)
     moving = np.flatnonzero(strength >= QUIET)
-    if not len(moving):
+    if not len(moving) or rate < 2 * FASTEST:  # too slow to see steps
         return out
     lags = np.arange(int(rate / FASTEST) - 1, int(np.ceil(rate / SLOWEST)) + 2)
     r = _autocorrelation(windows[moving], 2 * int(lags[-1]) + 1)

@@ -25,7 +25,10 @@ from ambulo.recording import Gap, Interval, Recording, channels
 
 LARGEST_MEMBER = 2 << 30
 """Bytes that one file inside an archive may unpack to."""
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError)
+_BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError),
+    *(RuntimeError, ValueError),  # a password, an odd compression; names that are no text
+)
 
 
 class Archive:
@@ -46,7 +49,7 @@ class Archive:
             ) from error
         for name in self.names:
             parts = PurePosixPath(name.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+            if parts.is_absolute() or ".." in parts.parts or ":" in name.split("/")[0]:
                 raise DatasetError(
                     f"{path}: member '{name}' climbs out of the archive: it is not the published "
                     "file; fetch it again from its publisher"

@@ -61,11 +61,31 @@ INFO = DatasetInfo(
 
 def read(archive: Archive, device: str = "") -> tuple[list[Recording], Notes]:
     """The recordings and their labelled intervals (samples in the file are 1-based, inclusive)."""
-    labels = np.loadtxt(io.BytesIO(archive.read(archive.one("RawData/labels.txt"))), dtype=int)
+    labels = _labels(archive)
     names = [n for n in archive.names if re.search(r"RawData/acc_exp\d+_user\d+\.txt$", n)]
     with ThreadPoolExecutor(2) as pool:
         recordings = list(pool.map(lambda name: _one(archive, name, labels), sorted(names)))
     return recordings, {"samples": sum(map(len, recordings)), "labelled_intervals": len(labels)}
+
+
+def _labels(archive: Archive) -> Any:
+    """Rows of experiment, user, activity, first and last sample."""
+    try:
+        text = archive.read(archive.one("RawData/labels.txt"))
+        if not text.strip():
+            raise ValueError("it is empty")
+        labels = np.loadtxt(io.BytesIO(text), dtype=int, ndmin=2)
+    except ValueError as error:
+        labels = np.zeros((0, 0), int)
+        reason = str(error)
+    else:
+        reason = "it holds other rows than experiment, user, activity, first and last sample"
+    many = len(ACTIVITIES) + len(TRANSITIONS)
+    if labels.shape[1] != 5 or not ((labels[:, 2] >= 1) & (labels[:, 2] <= many)).all():
+        raise DatasetError(
+            f"{archive.path}: 'RawData/labels.txt' is damaged ({reason}): fetch the archive again"
+        )
+    return labels
 
 
 def _one(archive: Archive, name: str, labels: Any) -> Recording:

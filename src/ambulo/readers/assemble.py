@@ -144,7 +144,22 @@ def _columns(
         known = sensor if sensor and sensor != "?" else (ACC if sensor == "?" else "")
         if known and {"x", "y", "z"} <= set(bare):
             return tuple(Column(bare[axis], known, axis) for axis in "xyz")
-    return _sorted(found)
+    return _sorted(_told_apart(found))
+
+
+def _told_apart(found: Sequence[Column]) -> list[Column]:
+    """The columns; acceleration beside `accelerationIncludingGravity` is that without."""
+    including = {c.placement for c in found if c.sensor == ACC and _including(c)}
+    return [
+        replace(c, sensor="body_acc")
+        if c.sensor == ACC and not c.named and c.placement in including and not _including(c)
+        else c
+        for c in found
+    ]
+
+
+def _including(column: Column) -> bool:
+    return "includinggravity" in re.sub("[^a-z]", "", column.name.lower())
 
 
 def _sensor_of(table: str, layout: Layout) -> str:

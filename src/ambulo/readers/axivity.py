@@ -55,7 +55,7 @@ def _pieces(source: Source, settings: Settings) -> Pieces:
     begins = cwa.nanoseconds(blocks)
     data = _compared(source.path, blocks, begins)
     data["timeseries"] = {"slow": {"temperature": cwa.celsius(blocks)}}
-    told = device.tell(source, data, settings, begins)
+    told = device.tell(source, data, settings, begins, int(blocks[0]["count"]))
     if settings.rate not in (None, told.rate):
         raise ValueError("it is to be filtered to another rate")
     track = _Track.of(source.path, blocks[0], begins, told)
@@ -126,7 +126,7 @@ class _Track:
         """Lay out the grid as `grid.place`; ValueError where samples are out of order."""
         each = int(head["count"])
         begins = (nanoseconds - int(told.epoch) * 1_000_000_000) / 1e9
-        steps = device.steps(begins, each, told.rate)
+        steps = device.steps(begins, each, told.own)
         ends = begins + (each - 1) * steps
         if (begins[1:] <= ends[:-1]).any() or 1.2 / told.rate > told.max_gap:
             raise ValueError("its blocks are out of order")

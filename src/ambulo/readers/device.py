@@ -5,6 +5,7 @@ Calibrated to 1 g from still periods where they allow it, with non-wear found an
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -19,7 +20,7 @@ from ambulo.readers.finding import Finding, Settings, placed_at, told_rate
 from ambulo.readers.grid import MAX_GAP, Stream, place
 from ambulo.readers.meaning import Layout, Placed, finish
 from ambulo.readers.names import Column
-from ambulo.readers.source import Source
+from ambulo.readers.source import LARGEST, Source
 from ambulo.readers.wear import Calibration, calibrate, nonwear
 from ambulo.recording import Gap, Recording
 
@@ -47,17 +48,22 @@ DEVICES = {"axivity": axivity, "geneactiv": geneactiv, "actigraph": actigraph}
 
 @dataclass(frozen=True)
 class Told:
-    """What a device states: its rate in Hz, and its clock.
+    """What a device states: its `own` rate in Hz, and its clock; `rate` is that of the grid.
 
     `epoch` is what the clock showed at the first sample, in whole seconds since 1970 as if it were
     UTC, `east` its seconds east of UTC, and `how` both are known.
     """
 
+    own: float
     rate: float
     max_gap: float
     epoch: float
     east: float
     how: tuple[Finding, ...]
+
+
+OTHERWISE = 0.1
+"""By which share the rate of a device's settings may differ from that of its samples."""
 
 
 def read_device(name: str, source: Source, settings: Settings) -> Recording | None:
@@ -72,9 +78,10 @@ def read_device(name: str, source: Source, settings: Settings) -> Recording | No
     if not sensors or len(sensors[0]["datetime"]) < 3:
         raise RecordingError(f"{source.path}: holds no acceleration: download it again")
     fast = sensors[0]
-    told = tell(source, data, settings, fast["datetime"])
+    each = _each(data, fast["datetime"])
+    told = tell(source, data, settings, fast["datetime"][::each], each)
     values = np.hstack([fast[name] for name in ("acceleration", "gyroscope") if name in fast])
-    time = _smooth(data, fast["datetime"], told)
+    time = _smooth(fast["datetime"], told, each)
     names = tuple(column.name for column in columns(values.shape[1]))
     ordered, backwards, doubled = Stream(names, time, values).in_order()
     grid, gaps, pieces = place([ordered], told.rate, told.max_gap)
@@ -86,16 +93,21 @@ def read_device(name: str, source: Source, settings: Settings) -> Recording | No
     return finished(source, placed, told, settings)
 
 
-def tell(source: Source, data: Any, settings: Settings, datetime_ns: Array) -> Told:
-    """What the device states, or the user, and else its times in nanoseconds `(n,)` do."""
-    nominal = _nominal(source, data, datetime_ns)
-    said = Finding("rate", f"{nominal:g} Hz", "stated", "the device's settings", "rate=50")
+def tell(source: Source, data: Any, settings: Settings, datetime_ns: Array, each: int = 1) -> Told:
+    """What the device states, or the user, and else its times in nanoseconds `(n,)` do.
+
+    The times are those of every `each`th sample.
+    """
+    nominal, sure, why = _nominal(source, data, datetime_ns, each)
+    said = Finding("rate", f"{nominal:g} Hz", sure, why, "rate=50")
     if settings.rate:
         said = told_rate(nominal, 0.0, settings)
     rate = placed_at(nominal, settings)
     epoch = float(int(datetime_ns[0]) // 1_000_000_000)
     clock, east = _zone(data, settings, epoch)
-    return Told(rate, settings.max_gap or max(MAX_GAP, 2 / rate), epoch, east, (clock, said))
+    return Told(
+        nominal, rate, settings.max_gap or max(MAX_GAP, 2 / rate), epoch, east, (clock, said)
+    )
 
 
 def columns(count: int) -> tuple[Column, ...]:
@@ -136,8 +148,11 @@ def finished(source: Source, placed: Placed, told: Told, settings: Settings) -> 
         sure="stated",
         why="these devices read +g upwards at rest",
     )
-    recording = finish(source, placed, layout, settings)
-    recording = recording.resampled(settings.rate or recording.rate)
+    whole = finish(source, placed, layout, settings)
+    recording = whole.resampled(settings.rate or whole.rate)
+    share = len(recording) / max(len(whole), 1)
+    cut = {name: round(n * share) for name, n in whole.notes.get("clipped", {}).items()}
+    recording = replace(recording, notes={**recording.notes, "clipped": cut})
     if recording.start is None or settings.zone:
         return recording
     zone = timezone(timedelta(seconds=told.east))
@@ -150,6 +165,7 @@ def decode(source: Source) -> Any:
         import actfast
     except ImportError as error:
         raise MissingExtraError("actfast", "devices") from error
+    _check_size(source)
     try:
         return actfast.read(source.path)
     except (ValueError, OSError, OverflowError, MemoryError) as error:
@@ -164,8 +180,23 @@ def decode(source: Source) -> Any:
         ) from error
 
 
-def _nominal(source: Source, data: Any, datetime_ns: Array) -> float:
-    """The rate that the device was set to, else that of its times."""
+def _check_size(source: Source) -> None:
+    """Raise RecordingError for a zip, as ActiGraph's, that would fill the memory."""
+    if not zipfile.is_zipfile(source.path):
+        return
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # which the decoder tells
+    if size > LARGEST:
+        raise RecordingError(f"{source.path}: would unpack to over 4 GiB: refused")
+
+
+def _nominal(source: Source, data: Any, datetime_ns: Array, each: int) -> tuple[float, str, str]:
+    """The rate that the device was set to, if its times agree, else theirs; how sure, and why."""
+    step = float(np.median(np.diff(datetime_ns))) / 1e9 / each
+    why = "its samples come so"
     for group, key in (
         ("configuration", "sample_rate_hz"),
         ("Configuration Info", "Measurement Frequency"),
@@ -173,25 +204,35 @@ def _nominal(source: Source, data: Any, datetime_ns: Array) -> float:
     ):
         text = data["metadata"].get(group, {}).get(key, "").split(" ")[0]
         try:
-            if 1 <= float(text) <= 10_000:
-                return float(text)
+            stated = float(text)
         except ValueError:
             continue
-    step = float(np.median(np.diff(datetime_ns))) / 1e9
+        if 1 <= stated <= 10_000:
+            if not 1e-4 <= step <= 1 or abs(stated * step - 1) <= OTHERWISE:
+                return stated, "stated", "the device's settings"
+            why += f", though its settings say {stated:g} Hz"
     if not 1e-4 <= step <= 1:
         raise RecordingError(f"{source.path}: its clock is damaged: download it again")
-    return round(1 / step, 1)
+    return round(1 / step, 1), "measured", why
 
 
-def _smooth(data: Any, datetime_ns: Array, told: Told) -> Array:
-    """Seconds of every sample since `told.epoch`, spread evenly from block to block by Axivity."""
-    time = (datetime_ns - int(told.epoch) * 1_000_000_000) / 1e9
+def _each(data: Any, datetime_ns: Array) -> int:
+    """Samples in a block, which Axivity alone stamps; 1 where each sample has its time."""
     slow = data["timeseries"].get("low_frequency")
     blocks = 0 if slow is None else len(slow["datetime"])
-    if data["format"] != "Axivity CWA" or blocks < 2 or len(time) % blocks:
-        return np.asarray(time)
-    each = len(time) // blocks
-    return spread(time[::each], steps(time[::each], each, told.rate), each)
+    if data["format"] != "Axivity CWA" or blocks < 2 or len(datetime_ns) % blocks:
+        return 1
+    return len(datetime_ns) // blocks
+
+
+def _smooth(datetime_ns: Array, told: Told, each: int) -> Array:
+    """Seconds of every sample since `told.epoch`, spread evenly from block to block of `each`."""
+    time = (datetime_ns - int(told.epoch) * 1_000_000_000) / 1e9
+    return (
+        np.asarray(time)
+        if each == 1
+        else spread(time[::each], steps(time[::each], each, told.own), each)
+    )
 
 
 def steps(begins: Array, each: int, rate: float) -> Array:
@@ -250,6 +291,8 @@ def _zone(data: Any, settings: Settings, clock: float) -> tuple[Finding, float]:
     hours, _, minutes = text.replace("GMT", "").strip().partition(":")
     try:
         east = 3600 * float(hours) + 60 * float(minutes[:2] or 0) * (-1 if "-" in hours else 1)
+        if not abs(east) < 86400:
+            raise ValueError("no clock is so far from UTC")
         return Finding("time", f"local, {text}", "stated", "the device's settings"), east
     except ValueError:
         local = datetime.fromtimestamp(clock, ZoneInfo("UTC")).replace(tzinfo=None)

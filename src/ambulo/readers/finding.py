@@ -155,7 +155,7 @@ def settings(path: Path, given: Mapping[str, Any]) -> Settings:
     if beside != path and path.suffix and beside.is_file():
         try:
             stated = tomllib.loads(beside.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
             raise RecordingError(f"{beside}: is not a TOML file ({error}): repair it") from error
     for name, where in [*((n, beside) for n in stated), *((n, path) for n in given)]:
         if name not in known:

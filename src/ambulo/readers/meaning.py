@@ -156,7 +156,7 @@ def _with_gravity(
         if column.sensor == GRAVITY or twice:
             continue
         if column.sensor == "body_acc" and not column.named and gravity is not None:
-            values[:, i] += values[:, gravity]
+            values[:, i] += _factor(columns[gravity], column) * values[:, gravity]
             columns[i] = replace(column, sensor=ACC)
             why = "the file has both"
             found["acc"] = Finding("acc", "acceleration plus gravity", "stated", why)
@@ -170,6 +170,14 @@ def _with_gravity(
     if not keep:
         raise RecordingError("it holds gravity alone: export the accelerometer too")
     return [columns[i] for i in keep], np.ascontiguousarray(values[:, keep]), list(found.values())
+
+
+def _factor(gravity: Column, acc: Column) -> float:
+    """What gravity is multiplied with to have the unit of acceleration, where both state one."""
+    known = units.FACTORS[ACC]
+    if gravity.unit in known and acc.unit in known:
+        return known[gravity.unit] / known[acc.unit]
+    return 1.0
 
 
 def _without_gravity(columns: Sequence[Column], values: Array) -> list[Column]:

@@ -73,6 +73,7 @@ _UNITS = {
     **dict.fromkeys(("mgauss", "milligauss"), "mG"),
     **dict.fromkeys(("nt",), "nT"),
     **dict.fromkeys(("t", "tesla"), "T"),
+    **dict.fromkeys(("mt", "millitesla"), "mT"),
     **dict.fromkeys(("mv",), "mV"),
 }
 TIME_UNITS = {

@@ -118,7 +118,14 @@ def _actigraph(where: str, lines: Sequence[str]) -> Preamble:
             ) from error
     else:
         start = None
-    hertz = float(rate[1].replace(",", "."))
+    try:
+        hertz = float(rate[1].replace(",", "."))
+        if not 1 <= hertz <= 10_000:
+            raise ValueError("no device is so fast or slow")
+    except ValueError as error:
+        raise RecordingError(
+            f"{where}: its first line says a rate of {rate[1]} Hz, which is none: repair it"
+        ) from error
     title = "ActiGraph CSV (ActiLife)"
     return Preamble(title, end, columns, hertz, start, dates, sleeps=True)
 

@@ -243,7 +243,13 @@ def by_sensor(name: str, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     frame = frame.with_columns(pl.col(column).cast(pl.String).fill_null("none"))
     for (sensor,), rows in frame.group_by(column, maintain_order=True):
         kept = [c for c in rows.columns if c != column and rows[c].null_count() < len(rows)]
-        out[f"{str(sensor).rpartition('.')[2]}.json"] = rows.select(kept)
+        table = f"{str(sensor).rpartition('.')[2]}.json"
+        if table in out:
+            raise RecordingError(
+                f"{name}: its column '{column}' names several sensors of one kind, as "
+                f"'{sensor}': write a file for each device"
+            )
+        out[table] = rows.select(kept)
     return out
 
 

@@ -27,7 +27,7 @@ FACTORS = {
         "mdeg/s": float(np.pi / 180 / 1000),
         "deg/s": float(np.pi / 180),
     },
-    MAG: {"µT": 1.0, "gauss": 100.0, "mG": 0.1, "nT": 1e-3, "T": 1e6},
+    MAG: {"µT": 1.0, "gauss": 100.0, "mG": 0.1, "nT": 1e-3, "mT": 1e3, "T": 1e6},
     "ecg": {"mV": 1.0},
 }
 FACTORS["body_acc"] = FACTORS[ACC]
