@@ -198,6 +198,7 @@ def test_a_recognizer_gives_its_network_back_with_its_frame(windows: Windows) ->
     np.testing.assert_allclose(logits, recognizer.logits(few.values[:8]), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_command_teaches_or_says_why_not(
     parent: Recognizer, windows: Windows, tmp_path: Path
 ) -> None:

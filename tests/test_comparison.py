@@ -105,6 +105,7 @@ def test_mistakes_are_explained(synthetic: Windows, monkeypatch: pytest.MonkeyPa
         ablate("features", load_dataset("synthetic"), ["knee"])
 
 
+@pytest.mark.slow
 def test_sizes_are_compared_beside_others_that_stay(synthetic: Windows) -> None:
     found = compare(
         "small", synthetic, "sizes.features", [84, 168], protocol="people:1", sizes={"share": 0.1}
@@ -115,6 +116,7 @@ def test_sizes_are_compared_beside_others_that_stay(synthetic: Windows) -> None:
         compare("small", synthetic, "sizes.features", [0], protocol="people:1")
 
 
+@pytest.mark.slow
 def test_recognizers_that_print_alike_are_both_compared(synthetic: Windows) -> None:
     made = [
         train("features", synthetic.of(["1", "2"]), validation=0.5, progress=False, seed=seed)

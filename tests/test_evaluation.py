@@ -203,6 +203,7 @@ def test_a_recognizer_is_tested_on_what_it_takes(synthetic: Windows) -> None:
             evaluate(made, other)
 
 
+@pytest.mark.slow
 def test_whoever_a_fold_is_called_after_its_recognizer_stays_in_the_folder(
     synthetic: Windows, tmp_path: Path
 ) -> None:
@@ -230,6 +231,7 @@ def test_people_of_whom_no_window_is_tested_are_none_who_were(synthetic: Windows
     assert few.to_dict()["people"]["test"] and few.worst_person()["id"] in few.people
 
 
+@pytest.mark.slow
 def test_names_that_differ_in_a_blank_keep_a_recognizer_each(
     synthetic: Windows, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_plain_c_decides_alike(model: str, synthetic: Windows, tmp_path: Path) -
     assert np.isnan(said[:2]).all() and np.isfinite(said[2]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_many_channels_are_written_in_c(synthetic: Windows, tmp_path: Path) -> None:
     """Which channels a kernel sees is a bit each: more than a short holds."""

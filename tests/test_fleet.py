@@ -552,6 +552,7 @@ def test_a_name_listed_twice_is_refused(study: Path, recognizer: Path, tmp_path:
     assert not (tmp_path / "lake").exists()
 
 
+@pytest.mark.slow
 def test_what_was_scored_anyway_is_not_done_for_a_run_that_asks_for_more(
     study: Path, recognizer: Path, tmp_path: Path
 ) -> None:
@@ -575,6 +576,7 @@ def test_any_error_of_one_recording_leaves_the_others_be(
     assert entry["status"] == "quarantined" and entry["reason"].startswith("IndexError: nobody")
 
 
+@pytest.mark.slow
 def test_a_very_long_name_of_a_person_is_shortened_on_disk_alone(
     study: Path, recognizer: Path, tmp_path: Path
 ) -> None:
@@ -593,6 +595,7 @@ def test_a_stores_mark_tells_that_a_file_changed(mark: str) -> None:
     assert len(stamps) == 2
 
 
+@pytest.mark.slow
 def test_all_bouts_read_as_one_table_whether_dated_or_not(
     study: Path, recognizer: Path, tmp_path: Path
 ) -> None:

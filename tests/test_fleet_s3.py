@@ -32,6 +32,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     s3fs.S3FileSystem.clear_instance_cache()
 
 
+@pytest.mark.slow
 def test_a_bucket_is_scored_into_a_bucket(bucket: str, waist: Recognizer, tmp_path: Path) -> None:
     recognizer, study = waist.save(tmp_path / "r.ambulo"), make_study(tmp_path / "study", 2)
     with pytest.raises(FleetError, match="s3://none/in"):

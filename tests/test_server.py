@@ -597,6 +597,7 @@ def test_an_address_that_asks_too_often_gets_what_is_its_own() -> None:
     assert served == pytest.approx(50 * 30, rel=0.02)
 
 
+@pytest.mark.slow
 def test_who_reads_no_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ambulo.server.patience.STUCK", 0.5)
     with served(recognizer=find("waist")) as url:

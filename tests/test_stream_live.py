@@ -552,6 +552,7 @@ class Dropping(Phone):
         return None
 
 
+@pytest.mark.slow
 def test_a_phone_that_breaks_off_is_asked_again(
     recognizer: Recognizer, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
