@@ -587,6 +587,8 @@ def test_a_very_long_name_of_a_person_is_shortened_on_disk_alone(
     assert score(str(study), str(lake), recognizer, workers=1).done == 2
     assert len(list((lake / "days").iterdir())) == 2
     assert sorted(entry["person"] for entry in Lake(str(lake)).entries().values()) == names
+    people = summarize(lake).people["person"].unique().to_list()
+    assert len(people) == 2 and all(person.startswith("Ж" * 33 + "-") for person in people)
 
 
 @pytest.mark.parametrize("mark", ["ETag", "mtime", "Last-Modified", "updated", "created"])

@@ -23,8 +23,6 @@ from ambulo.windows import Windows
 
 SIDES = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
 """The corners of a tetrahedron: axes that sensors are turned about, which cancel each other."""
-
-
 SHORT = 16
 """Samples below which a window may be too short for a model."""
 
@@ -60,11 +58,9 @@ def build(
     kind = model_class(model)
     try:
         inner = kind(channels, windows.length, len(windows.activities), **options.sizes)
-    except (IndexError, RuntimeError) as error:
-        raise TrainingError(
-            f"windows of {windows.length} samples are too short for '{model}': cut longer ones"
-        ) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        if windows.length < SHORT and isinstance(error, IndexError | RuntimeError):
+            raise _too_short(model, windows) from error
         sizes = [
             p.name for p in inspect.signature(kind).parameters.values() if p.kind == p.KEYWORD_ONLY
         ]
@@ -89,10 +85,14 @@ def _check_length(model: str, network: Scaled, windows: Windows, device: torch.d
         with torch.no_grad():
             network.eval()(torch.zeros(2, *windows.values.shape[1:], device=device))
     except (RuntimeError, IndexError) as error:
-        raise TrainingError(
-            f"windows of {windows.length} samples are too short for '{model}': cut longer ones"
-        ) from error
+        raise _too_short(model, windows) from error
     network.train()
+
+
+def _too_short(model: str | type[nn.Module], windows: Windows) -> TrainingError:
+    return TrainingError(
+        f"windows of {windows.length} samples are too short for '{model}': cut longer ones"
+    )
 
 
 def _check_logits(network: Scaled, windows: Windows, device: torch.device) -> None:

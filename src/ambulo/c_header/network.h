@@ -98,7 +98,8 @@ static void ambulo_kernels(ambulo_work *w) {
     int out = AMBULO_LEARNT;
     const float *threshold = ambulo_thresholds;
     for (int k = 0; k < AMBULO_KERNELS; k++) {
-        const ambulo_kernel_type *kernel = ambulo_kernel[k]; /* channels, dilation, padded, three places, count */
+        /* channels, dilation, padded, three places, count */
+        const ambulo_kernel_type *kernel = ambulo_kernel[k];
         int dilation = kernel[1], reach = 4 * dilation, edge = kernel[2] ? 0 : reach;
         for (int t = 0; t < AMBULO_LENGTH; t++) {
             w->sum[t] = 0;

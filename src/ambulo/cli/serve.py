@@ -96,7 +96,6 @@ def _check(
 
     if http and certificate is not None:
         raise StreamError("--http serves without a certificate: leave one of them out")
-
     if recognizer is None and collect is None:
         raise StreamError("nothing to serve: give a recognizer, or --collect FOLDER, or both")
     if (certificate is None) != (key is None):

@@ -139,7 +139,9 @@ class Lake:
 
 def _folder(person: str) -> str:
     """A person's name as that of a folder, which file systems want below 256 bytes."""
-    text = quote(person, safe="")
+    text, kept = quote(person, safe=""), person
     if len(text) <= LONGEST:
         return text
-    return f"{text[:LONGEST].rpartition('%')[0]}-{sha256(person.encode()).hexdigest()[:16]}"
+    while len(quote(kept, safe="")) > LONGEST:
+        kept = kept[:-1]
+    return f"{quote(kept, safe='')}-{sha256(person.encode()).hexdigest()[:16]}"

@@ -33,6 +33,7 @@ class Column:
         return f"{self.placement}.{self.sensor}" if self.placement else self.sensor
 
 
+_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _SHORT = {
     **{f"a{axis}": (ACC, axis, "") for axis in "xyz"},
     **{f"gf{axis}": (ACC, axis, "g") for axis in "xyz"},
@@ -127,8 +128,7 @@ def unit_in(name: str) -> str:
 
 def strange_unit(name: str) -> str:
     """What stands in brackets in a column's name as units do, and is none that is known; or ''."""
-    match = re.search(r"[(\[]([^)\]]*)[)\]]", name)
-    said = match[1].strip() if match else ""
+    said = _bracketed(name)
     return said if re.search(r"[/°²^]|lsb|count", said.lower()) and not unit_of(said) else ""
 
 
@@ -141,8 +141,13 @@ def _own(name: str) -> Column | None:
     return Column(name, channel.sensor, axis, channel.placement, named=True)
 
 
+def _bracketed(name: str) -> str:
+    match = _BRACKETS.search(name)
+    return match[1].strip() if match else ""
+
+
 def _split_unit(name: str) -> tuple[str, str]:
-    match = re.search(r"[(\[]([^)\]]*)[)\]]", name)
+    match = _BRACKETS.search(name)
     if not match:
         return name.strip(), ""
     return (name[: match.start()] + " " + name[match.end() :]).strip(), unit_of(match[1])
@@ -195,8 +200,7 @@ def time_column(names: list[str]) -> tuple[str, str]:
 
 def time_unit(name: str) -> tuple[str, str]:
     """The name of a column of time without its unit, in small letters, and that unit or ''."""
-    match = re.search(r"[(\[]([^)\]]*)[)\]]", name)
-    unit = TIME_UNITS.get(match[1].strip().lower(), "") if match else ""
+    unit = TIME_UNITS.get(_bracketed(name).lower(), "")
     bare = re.sub(r"[(\[].*", "", name).strip().lower().replace(" ", "_")
     stem, _, last = bare.rpartition("_")
     if stem and last in TIME_UNITS:

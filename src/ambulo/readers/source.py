@@ -47,12 +47,6 @@ _FOREIGN = {
 }
 
 
-_DECIMAL = (
-    re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.I),
-    re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.I),
-)
-
-
 class NoRowsError(RecordingError):
     """A table has names and no rows."""
 
@@ -363,7 +357,8 @@ def _header(lines: list[str]) -> int:
 def _comma(lines: list[str], separator: str) -> bool:
     """Whether numbers have a decimal comma, as in `0,02;9,81`."""
     cells = [cell.strip(" \"'") for line in lines[:20] for cell in line.split(separator)]
-    comma, point = (sum(bool(form.fullmatch(cell)) for cell in cells) for form in _DECIMAL)
+    forms = (rf"[+-]?\d*{mark}\d+([eE][+-]?\d+)?" for mark in (",", r"\."))
+    comma, point = (sum(bool(re.fullmatch(form, cell)) for cell in cells) for form in forms)
     return comma > point
 
 

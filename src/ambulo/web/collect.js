@@ -157,12 +157,14 @@ export class Collector {
   /** Put what came since the last time on the phone's disk. */
   async flush(last = false) {
     if (!this.rows.length && !last) return;
-    const samples = this.rows.splice(0);
+    const rows = this.rows.splice(0);
+    const width = Math.max(4, ...rows.map((row) => row.length)); // the first may lack the turning
+    const samples = rows.filter((row) => row.length === width);
     const chunk = {
       number: this.number++,
       person: $("person").value,
       placement: $("placement").value,
-      channels: samples.every((row) => row.length > 6) ? 6 : 3, // the first may lack the turning
+      channels: width > 6 || !rows.length ? 6 : 3, // none take nothing from the others
       samples,
       intervals: this.labelled(),
       last,
